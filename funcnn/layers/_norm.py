@@ -1,0 +1,94 @@
+"""Normalization layers."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from funcnn.errors import LayerError, ShapeError
+from funcnn.layers._layer import Layer, Params, State, parameter_dtype
+from funcnn.ops import batch_norm, batch_norm_inference, layer_norm
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class LayerNorm(Layer):
+    """`funcnn.ops.layer_norm` over the last axis: (..., n) -> (..., n).
+
+    Parameters: scale (n,), of ones, and bias (n,), of zeros.
+    """
+
+    eps: float = 1e-5
+
+    def init(
+        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
+    ) -> tuple[Params, State]:
+        """Parameters for inputs shaped like `x`."""
+        return scale_and_bias(x, axes=1), ()
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        train: bool = False,
+    ) -> tuple[jax.Array, State]:
+        """`layer_norm` of x."""
+        return layer_norm(x, params["scale"], params["bias"], eps=self.eps), state
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class BatchNorm(Layer):
+    """Batch normalization: (..., c) -> (..., c), statistics over all axes but the last.
+
+    In training it takes the statistics of the batch and moves the stored ones
+    towards them, stored = momentum * stored + (1 - momentum) * batch; otherwise it
+    uses the stored ones. As in Flax, the variance is the biased one in both.
+    Parameters: scale (c,), of ones, and bias (c,), of zeros.
+    State: mean (c,), of zeros, and var (c,), of ones, in float32 or wider.
+    """
+
+    momentum: float = 0.99
+    eps: float = 1e-5
+
+    def init(
+        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
+    ) -> tuple[Params, State]:
+        """Parameters and statistics for inputs shaped like `x`."""
+        params = scale_and_bias(x, axes=2)
+        dtype = jnp.promote_types(params["scale"].dtype, jnp.float32)
+        shape = x.shape[-1:]
+        return params, {"mean": jnp.zeros(shape, dtype), "var": jnp.ones(shape, dtype)}
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        train: bool = False,
+    ) -> tuple[jax.Array, State]:
+        """`batch_norm` of x in training, else `batch_norm_inference`."""
+        if not isinstance(state, dict) or state.keys() != {"mean", "var"}:
+            raise LayerError(f"needs a state with mean and var, got {state!r}")
+        scale, bias = params["scale"], params["bias"]
+        if not train:
+            mean, var = state["mean"], state["var"]
+            return batch_norm_inference(x, scale, bias, mean, var, eps=self.eps), state
+        y, mean, var = batch_norm(x, scale, bias, eps=self.eps)
+        # Statistics are state and no output: nothing is ever differentiated by them.
+        batch = jax.lax.stop_gradient({"mean": mean, "var": var})
+        m = self.momentum
+        mix = lambda old, new: (m * old + (1 - m) * new).astype(old.dtype)  # noqa: E731
+        return y, jax.tree.map(mix, state, batch)
+
+
+def scale_and_bias(x: jax.Array | jax.ShapeDtypeStruct, axes: int) -> Params:
+    """A scale of ones and a bias of zeros for the last of at least `axes` axes."""
+    if len(x.shape) < axes:
+        needed = "(..., n)" if axes == 1 else "(batch, ..., channels)"
+        raise ShapeError(f"needs x of shape {needed}, got {x.shape}")
+    shape, dtype = x.shape[-1:], parameter_dtype(x)
+    return {"scale": jnp.ones(shape, dtype), "bias": jnp.zeros(shape, dtype)}

@@ -1,0 +1,91 @@
+"""Batch normalization with the statistics of the batch, for training."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.errors import ShapeError
+from funcnn.ops._arguments import floats, leading_axes, wide
+from funcnn.rules import rule
+
+
+def batch_norm(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, *, eps: float = 1e-5
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Brings each channel to mean 0 and variance 1 over the batch, scales and shifts.
+
+    Shapes: x (..., c), scale (c,), bias (c,) -> y (..., c), mean (c,), var (c,):
+            the statistics run over all axes but the last.
+    Dtypes: the arguments' common float dtype; the statistics are computed, and
+            returned, in float32 or wider.
+    Units:  `eps` has those of x squared; y has those of `bias`.
+    Errors: ShapeError unless scale and bias are both (c,) and there is an axis to
+            average over.
+
+    Gradient. Per channel, over the N examples, let r = (var + eps)^(-1/2),
+    h = (x - mean) r, <.> the mean over the batch, and g, g_m, g_v the cotangents
+    of y, mean and var. As in layer normalization,
+        dh_i/dx_j = r (delta_ij - 1/N - h_i h_j / N), and
+        dmean/dx_j = 1/N,   dvar/dx_j = 2 (x_j - mean) / N; so
+        dx = scale r (g - <g> - h <g h>) + (g_m + 2 g_v (x - mean)) / N,
+        dscale = sum g h,   dbias = sum g.
+    Saved: x, scale and, per channel, mean and r; h is made again.
+    Kinks: none for eps > 0; a constant channel gives `bias`. An empty batch has no
+    statistics: NaN.
+    Source: Ioffe & Szegedy (2015), arXiv:1502.03167. The variance is the biased
+    one, as in Flax; PyTorch stores the unbiased one.
+    """
+    x, scale, bias = floats("batch_norm", x=x, scale=scale, bias=bias)
+    check_channels("batch_norm", x, scale=scale, bias=bias)
+    return _batch_norm(x, scale, bias, float(eps))
+
+
+def check_channels(op: str, x: jax.Array, **parameters: jax.Array) -> None:
+    """Raises `ShapeError` unless x is (..., c) with a batch, and parameters (c,)."""
+    if x.ndim < 2:
+        raise ShapeError(f"{op}: needs x of shape (..., channels), got {x.shape}")
+    for name, parameter in parameters.items():
+        if parameter.shape != x.shape[-1:]:
+            raise ShapeError(
+                f"{op}: x {x.shape} needs {name} {x.shape[-1:]}, got {parameter.shape}"
+            )
+
+
+def _reference(x, scale, bias, eps):
+    x32 = wide(x)
+    mean = x32.mean(leading_axes(x))
+    var = ((x32 - mean) ** 2).mean(leading_axes(x))
+    y = (x32 - mean) / jnp.sqrt(var + eps) * scale + bias
+    return y.astype(x.dtype), mean, var
+
+
+def _forward(x, scale, bias, eps):
+    x32 = wide(x)
+    mean = x32.mean(leading_axes(x))
+    var = jnp.square(x32 - mean).mean(leading_axes(x))
+    r = lax.rsqrt(var + eps)
+    y = (x32 - mean) * (r * wide(scale)) + wide(bias)
+    return (y.astype(x.dtype), mean, var), (x, scale, mean, r)
+
+
+def _backward(eps, saved, cotangents):
+    x, scale, mean, r = saved
+    g, g_mean, g_var = cotangents
+    g, centred = wide(g), wide(x) - mean
+    h, axes, count = centred * r, leading_axes(x), math.prod(x.shape[:-1])
+    dscale, dbias = (g * h).sum(axes), g.sum(axes)
+    through_y = wide(scale) * r * (g - dbias / count - h * (dscale / count))
+    through_statistics = (g_mean + 2 * g_var * centred) / count
+    return through_y + through_statistics, dscale, dbias
+
+
+def _cases(normal):
+    for shape in [(4, 3), (2, 3, 2), (2, 3, 2, 3), (1, 3), (5, 1)]:
+        yield normal(*shape), normal(shape[-1]), normal(shape[-1]), 1e-5
+    yield 2 * normal(6, 3) + 1, normal(3), normal(3), 0.1
+    yield jnp.full((3, 2), 3.0), normal(2), normal(2), 1e-5  # variance 0
+
+
+_batch_norm = rule(_reference, _forward, _backward, static="eps", cases=_cases)

@@ -1,0 +1,73 @@
+"""Batch normalization with stored statistics: an affine map of each channel."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.ops._arguments import floats, leading_axes, wide
+from funcnn.ops._batch_norm import check_channels
+from funcnn.rules import rule
+
+
+def batch_norm_inference(
+    x: jax.Array,
+    scale: jax.Array,
+    bias: jax.Array,
+    mean: jax.Array,
+    var: jax.Array,
+    *,
+    eps: float = 1e-5,
+) -> jax.Array:
+    """(x - mean) / sqrt(var + eps) * scale + bias with the statistics given.
+
+    Shapes: x (..., c), all others (c,) -> (..., c).
+    Dtypes: y has the common float dtype of x, scale and bias; the statistics may
+            be wider; computed in float32 or wider.
+    Units:  `eps` and `var` have those of x squared; y has those of `bias`.
+    Errors: ShapeError unless all but x are (c,).
+
+    Gradient. With r = (var + eps)^(-1/2), h = (x - mean) r and g = dL/dy, all per
+    channel, as dr/dvar = -r^3 / 2,
+        dx = g scale r,   dscale = sum g h,   dbias = sum g,
+        dmean = -scale r sum g,   dvar = -scale r^2 / 2 sum g h.
+    Saved: x, scale, mean and r.
+    Kinks: none for eps > 0 and var >= 0.
+    Source: Ioffe & Szegedy (2015), arXiv:1502.03167, algorithm 2.
+    """
+    x, scale, bias = floats("batch_norm_inference", x=x, scale=scale, bias=bias)
+    mean, var = floats("batch_norm_inference", mean=mean, var=var)
+    check_channels(
+        "batch_norm_inference", x, scale=scale, bias=bias, mean=mean, var=var
+    )
+    return _batch_norm_inference(x, scale, bias, mean, var, float(eps))
+
+
+def _reference(x, scale, bias, mean, var, eps):
+    y = (wide(x) - wide(mean)) / jnp.sqrt(wide(var) + eps) * scale + bias
+    return y.astype(x.dtype)
+
+
+def _forward(x, scale, bias, mean, var, eps):
+    r = lax.rsqrt(wide(var) + eps)
+    y = (wide(x) - wide(mean)) * (r * wide(scale)) + wide(bias)
+    return y.astype(x.dtype), (x, scale, mean, r)
+
+
+def _backward(eps, saved, g):
+    x, scale, mean, r = saved
+    g, slope = wide(g), wide(scale) * r
+    dbias = g.sum(leading_axes(g))
+    dscale = (g * (wide(x) - wide(mean)) * r).sum(leading_axes(g))
+    return g * slope, dscale, dbias, -slope * dbias, -slope * r / 2 * dscale
+
+
+def _cases(normal):
+    for shape in [(4, 3), (2, 3, 2), (2, 3, 2, 3), (1, 3), (5, 1), (0, 3)]:
+        c = shape[-1:]
+        yield normal(*shape), normal(*c), normal(*c), normal(*c), normal(*c) ** 2, 1e-5
+    yield normal(4, 2), normal(2), normal(2), normal(2), jnp.zeros(2), 0.1
+
+
+_batch_norm_inference = rule(
+    _reference, _forward, _backward, static="eps", cases=_cases
+)

@@ -1,0 +1,135 @@
+"""The geometry of windows that slide over the spatial axes of (batch, *spatial, c)."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.errors import ShapeError
+
+Padding = str | Sequence[tuple[int, int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """Where windows of `size` stand on axes of extents `spatial`; all per axis."""
+
+    spatial: tuple[int, ...]
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+
+    @property
+    def span(self) -> tuple[int, ...]:
+        """The extent of a dilated window."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.size, self.dilation))
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """How many windows stand along each axis."""
+        rows = zip(self.spatial, self.span, self.stride, self.padding)
+        return tuple(
+            max(0, (n + low + high - span) // s + 1) for n, span, s, (low, high) in rows
+        )
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """The extent from the first window's first entry to the last one's first."""
+        return tuple(max(0, (m - 1) * s + 1) for m, s in zip(self.output, self.stride))
+
+    @property
+    def tiling(self) -> bool:
+        """Whether the windows cover the axes side by side, with nothing left over."""
+        sides = zip(self.spatial, self.size, self.output)
+        return (
+            self.stride == self.size
+            and not any(map(any, self.padding))
+            and set(self.dilation) == {1}
+            and all(n == k * m for n, k, m in sides)
+        )
+
+    def padded(self, x: jax.Array, value: Any) -> jax.Array:
+        """`x` with its spatial axes padded by `value`."""
+        edges = ((0, 0, 0), *((*pair, 0) for pair in self.padding), (0, 0, 0))
+        return lax.pad(x, jnp.asarray(value, x.dtype), edges)
+
+    def entry(self, padded: jax.Array, offset: tuple[int, ...]) -> jax.Array:
+        """The entry at `offset` of every window: (batch, *output, c)."""
+        begin = [o * d for o, d in zip(offset, self.dilation)]
+        end = [b + r for b, r in zip(begin, self.reach)]
+        n, c = padded.shape[0], padded.shape[-1]
+        return lax.slice(padded, [0, *begin, 0], [n, *end, c], [1, *self.stride, 1])
+
+
+def windows(
+    op: str,
+    x: jax.Array,
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None,
+    padding: Padding,
+    dilation: int | Sequence[int] = 1,
+) -> Windows:
+    """Reads an op's options; each may be one number for all axes.
+
+    Raises:
+      ShapeError: unless x is (batch, *spatial, c) with as many spatial axes as the
+        window, of one to three, and a whole window fits.
+      ValueError: for options that are not positive or not understood.
+    """
+    axes = x.ndim - 2 if isinstance(size, int) else len(size)
+    if axes not in (1, 2, 3) or x.ndim != axes + 2:
+        expected = "1 to 3" if isinstance(size, int) else len(size)
+        raise ShapeError(
+            f"{op}: needs x of shape (batch, *spatial, channels) with {expected} "
+            f"spatial axes, got {x.shape}"
+        )
+    per_axis = functools.partial(_per_axis, op, axes)
+    size = per_axis("window", size)
+    dilation = per_axis("dilation", dilation)
+    stride = size if stride is None else per_axis("stride", stride)
+    spatial = x.shape[1:-1]
+    unpadded = Windows(spatial, size, stride, ((0, 0),) * axes, dilation)
+    pads = _pads(op, padding, unpadded)
+    result = dataclasses.replace(unpadded, padding=pads)
+    if 0 in result.output:
+        raise ShapeError(
+            f"{op}: a window of extent {result.span} does not fit into x {x.shape} "
+            f"with padding {pads}"
+        )
+    return result
+
+
+def _per_axis(op: str, axes: int, name: str, value: Any) -> tuple[int, ...]:
+    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(values) != axes or not all(isinstance(v, int) and v > 0 for v in values):
+        raise ValueError(
+            f"{op}: {name} must be a positive whole number, or {axes} of them, "
+            f"got {value!r}"
+        )
+    return values
+
+
+def _pads(op: str, padding: Padding, w: Windows) -> tuple[tuple[int, int], ...]:
+    if isinstance(padding, str):
+        if padding.upper() not in ("SAME", "VALID"):
+            raise ValueError(
+                f'{op}: padding must be "SAME", "VALID" or a pair (low, high) for '
+                f"each axis, got {padding!r}"
+            )
+        pads = lax.padtype_to_pads(w.spatial, w.span, w.stride, padding.upper())
+        return tuple((int(low), int(high)) for low, high in pads)
+    try:
+        pairs = tuple((int(low), int(high)) for low, high in padding)
+    except (TypeError, ValueError):
+        pairs = ()
+    if len(pairs) != len(w.size) or any(p < 0 for pair in pairs for p in pair):
+        raise ValueError(
+            f"{op}: padding must be {len(w.size)} pairs (low, high) of whole numbers "
+            f"from 0, got {padding!r}"
+        )
+    return pairs

@@ -1,0 +1,203 @@
+"""How a reference, a forward pass and a backward pass become one op."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+use_references = jax.make_user_context(default_value=False)
+"""While it is True, a rule traces its reference in place of its forward pass.
+
+`funcnn.gradients.autodiff` sets it. It is part of `jax.jit`'s cache key, so no
+compiled function of the other mode is ever used.
+"""
+
+
+def rule(
+    reference: Callable[..., Any],
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[..., Sequence[Any]],
+    *,
+    static: str | Sequence[str] = (),
+    cases: Callable[[Callable[..., jax.Array]], Iterable[tuple[Any, ...]]],
+    surrogate: Callable[..., Any] | None = None,
+    name: str | None = None,
+) -> Any:
+    """Makes an op whose gradient is written by hand: a `jax.custom_vjp` function.
+
+    Args:
+      reference: the plain JAX definition, with positional parameters only. Its
+        automatic derivative is what the rule is held against.
+      forward: ``forward(*args) -> (output, saved)``, plain code; `saved` is a
+        pytree of arrays that is kept for the backward pass.
+      backward: ``backward(*static, saved, cotangent)`` gives a tuple with one
+        cotangent per argument that is not static: of the argument's shape, in
+        any real dtype (it is cast to the argument's), None for zero. Integer,
+        boolean and key arguments take None.
+      static: names of the arguments that are hashable and not arrays.
+      cases: ``cases(normal)`` yields argument tuples that show every branch of
+        the rule, where ``normal(*shape)`` gives seeded arrays.
+      surrogate: where the gradient differs on purpose, the function whose
+        derivative the rule declares instead of the reference's.
+      name: what errors call the op; by default the reference's name.
+
+    Returns:
+      The op, with the arguments of this call kept on it as attributes
+      `reference`, `forward`, `backward`, `static`, `cases` and `surrogate`.
+
+    Raises:
+      TypeError: when `static` names no parameter of the reference, or the
+        reference has parameters that are not positional.
+      ValueError, TypeError: when a gradient is traced and `backward` gives a
+        wrong number of cotangents, or one of a wrong shape or kind; the message
+        names the op and the argument.
+
+    A call that is not differentiated runs `forward`. `jax.jvp` of an op raises,
+    as for every `jax.custom_vjp`; a second derivative differentiates the code of
+    `forward` and `backward`.
+    """
+    static = (static,) if isinstance(static, str) else tuple(static)
+    name = name or _name_of(reference)
+    parameters = _positional_parameters(reference, static, name)
+    arrays = tuple(p for p in parameters if p not in static)
+
+    @functools.wraps(reference)
+    def primal(*args: Any) -> Any:
+        if use_references.value:
+            return reference(*args)
+        return _forward_pair(name, forward, args)[0]
+
+    def rule_forward(*args: Any) -> tuple[Any, Any]:
+        output, saved = _forward_pair(name, forward, args)
+        given = dict(zip(parameters, args, strict=True))
+        return output, (saved, _Primals.of({p: given[p] for p in arrays}))
+
+    def rule_backward(*args: Any) -> tuple[Any, ...]:
+        *statics, (saved, primals), cotangent = args
+        return primals.conform(name, backward(*statics, saved, cotangent))
+
+    primal.__name__ = primal.__qualname__ = name
+    op: Any = jax.custom_vjp(primal, nondiff_argnames=static)
+    op.defvjp(rule_forward, rule_backward)
+    op.reference, op.forward, op.backward = reference, forward, backward
+    op.static, op.cases, op.surrogate = static, cases, surrogate
+    return op
+
+
+def is_rule(value: object) -> bool:
+    """Whether `value` is an op that `rule` made."""
+    return callable(value) and hasattr(value, "defvjp") and hasattr(value, "cases")
+
+
+def _name_of(reference: Callable[..., Any]) -> str:
+    name = getattr(reference, "__name__", type(reference).__name__).strip("_")
+    # In a file of one derivation the reference is called `_reference`.
+    return reference.__module__.rpartition(".")[2] if name == "reference" else name
+
+
+def _positional_parameters(
+    reference: Callable[..., Any], static: tuple[str, ...], name: str
+) -> tuple[str, ...]:
+    parameters = inspect.signature(reference).parameters.values()
+    for p in parameters:
+        if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            raise TypeError(
+                f"{name}: the reference's parameter {p} must be positional, "
+                "because jax.custom_vjp resolves arguments by position"
+            )
+    names = tuple(p.name for p in parameters)
+    for s in static:
+        if s not in names:
+            raise TypeError(f"{name}: static {s!r} is not one of its parameters {names}")
+    return names
+
+
+def _forward_pair(
+    name: str, forward: Callable[..., Any], args: tuple[Any, ...]
+) -> tuple[Any, Any]:
+    pair = forward(*args)
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise TypeError(
+            f"{name}: forward must return the pair (output, saved), "
+            f"got {type(pair).__name__}"
+        )
+    return pair
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class _Primals:
+    """The structure and types of an op's array arguments; saved, costs no bytes."""
+
+    names: tuple[str, ...]
+    trees: tuple[Any, ...]
+    types: tuple[tuple[tuple[tuple[int, ...], Any], ...], ...]
+
+    @classmethod
+    def of(cls, args: dict[str, Any]) -> "_Primals":
+        flat = [jax.tree.flatten(arg) for arg in args.values()]
+        types = [tuple((jnp.shape(x), jax.typeof(x).dtype) for x in f[0]) for f in flat]
+        return cls(tuple(args), tuple(tree for _, tree in flat), tuple(types))
+
+    def conform(self, op: str, cotangents: Any) -> tuple[Any, ...]:
+        """Checks each cotangent against its argument and casts it to its dtype."""
+        if not isinstance(cotangents, tuple | list):
+            raise TypeError(
+                f"{op}: backward must return a tuple with one cotangent for each of "
+                f"{', '.join(self.names)}; got {type(cotangents).__name__}"
+            )
+        if len(cotangents) != len(self.names):
+            raise ValueError(
+                f"{op}: backward returned {len(cotangents)} cotangents, "
+                f"one is needed for each of {', '.join(self.names)}"
+            )
+        rows = zip(self.names, self.trees, self.types, cotangents, strict=True)
+        return tuple(_conform(f"{op}: argument {name}", *row) for name, *row in rows)
+
+
+def _conform(where: str, tree: Any, types: Any, cotangent: Any) -> Any:
+    if cotangent is None:
+        return None  # JAX's own sign for zero
+    try:
+        leaves = tree.flatten_up_to(cotangent)
+    except ValueError as error:
+        raise ValueError(
+            f"{where}: its cotangent must have its structure {tree}, "
+            f"got {jax.tree.structure(cotangent)}"
+        ) from error
+    rows = zip(types, leaves, strict=True)
+    return tree.unflatten(_conform_leaf(where, *t, leaf) for t, leaf in rows)
+
+
+def _conform_leaf(where: str, shape: tuple[int, ...], dtype: Any, leaf: Any) -> Any:
+    differentiable = jnp.issubdtype(dtype, jnp.inexact)
+    if leaf is None:
+        return jnp.zeros(shape, dtype) if differentiable else _no_tangent(shape)
+    given = jax.typeof(leaf)
+    if not differentiable:
+        if given.dtype == jax.dtypes.float0:
+            return leaf
+        raise TypeError(
+            f"{where} is {dtype}{list(shape)} and has no gradient: its cotangent "
+            f"must be None, got {given.dtype}{list(given.shape)}"
+        )
+    if given.shape != shape:
+        raise ValueError(
+            f"{where}: its cotangent must have its shape {shape}, got {given.shape}"
+        )
+    # complex -> real and integer -> real would each hide a mistake
+    needed = jnp.inexact if jnp.issubdtype(dtype, jnp.complexfloating) else jnp.floating
+    if not jnp.issubdtype(given.dtype, needed):
+        raise TypeError(
+            f"{where}: its cotangent must be castable to {dtype}, got {given.dtype}"
+        )
+    return jnp.asarray(leaf, dtype)
+
+
+def _no_tangent(shape: tuple[int, ...]) -> np.ndarray:
+    return np.zeros(shape, jax.dtypes.float0)
