@@ -113,7 +113,9 @@ def _positional_parameters(
     names = tuple(p.name for p in parameters)
     for s in static:
         if s not in names:
-            raise TypeError(f"{name}: static {s!r} is not one of its parameters {names}")
+            raise TypeError(
+                f"{name}: static {s!r} is not one of its parameters {names}"
+            )
     return names
 
 
@@ -171,7 +173,9 @@ def _conform(where: str, tree: Any, types: Any, cotangent: Any) -> Any:
             f"got {jax.tree.structure(cotangent)}"
         ) from error
     rows = zip(types, leaves, strict=True)
-    return tree.unflatten(_conform_leaf(where, *t, leaf) for t, leaf in rows)
+    return tree.unflatten(
+        _conform_leaf(where, shape, dtype, leaf) for (shape, dtype), leaf in rows
+    )
 
 
 def _conform_leaf(where: str, shape: tuple[int, ...], dtype: Any, leaf: Any) -> Any:

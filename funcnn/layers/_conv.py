@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 from jax.nn import initializers
@@ -14,7 +15,7 @@ from funcnn.ops._windows import Padding
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Conv(Layer):
-    """`conv` with a kernel of its own: (batch, *spatial, c) -> (batch, *output, features).
+    """`conv` with its own kernel: (batch, *spatial, c) -> (batch, *output, features).
 
     `kernel_size` has one number per spatial axis (1 to 3); the other options are
     those of `funcnn.ops.conv`.
@@ -89,6 +90,6 @@ def hashable(layer: Layer, *fields: str) -> None:
         object.__setattr__(layer, field, _tuples(getattr(layer, field)))
 
 
-def _tuples(value: object) -> object:
+def _tuples(value: Any) -> Any:
     is_list = isinstance(value, list | tuple)
     return tuple(map(_tuples, value)) if is_list else value

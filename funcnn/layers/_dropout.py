@@ -11,7 +11,10 @@ from funcnn.ops import dropout
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Dropout(Layer):
-    """`funcnn.ops.dropout` in training, else the identity; `rate` is the share dropped."""
+    """`funcnn.ops.dropout` in training, else the identity.
+
+    `rate` is the share that is dropped, 0 to 1.
+    """
 
     rate: float
 

@@ -9,9 +9,9 @@ import jax.extend as jex
 import jax.numpy as jnp
 
 _MOVES = frozenset(
-    "broadcast_in_dim concatenate convert_element_type copy dynamic_slice "
-    "dynamic_update_slice expand_dims gather pad reshape rev select_n slice sort "
-    "squeeze stop_gradient transpose".split()
+    """broadcast_in_dim concatenate convert_element_type copy dynamic_slice
+    dynamic_update_slice expand_dims gather pad reshape rev select_n slice sort
+    squeeze stop_gradient transpose""".split()
 )
 
 
@@ -31,12 +31,12 @@ def _flops(jaxpr: Any) -> int:
 
 def _equation_flops(equation: Any) -> int:
     name = equation.primitive.name
-    output = equation.outvars[0].aval if equation.outvars else None
     inner = [_flops(j) for j in jex.core.jaxprs_in_params(equation.params)]
     if name == "cond":
         return max(inner)
     if inner and not name.startswith("reduce"):
         return sum(inner) * equation.params.get("length", 1)
+    output = equation.outvars[0].aval
     if name in _MOVES or not jnp.issubdtype(output.dtype, jnp.floating):
         return 0
     size = math.prod(output.shape)

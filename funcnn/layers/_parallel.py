@@ -23,7 +23,7 @@ from funcnn.layers._layer import (
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class Parallel(Layer, combinator=True):
-    """Gives one input to all layers; the output is the tuple of theirs, or `merge` of it.
+    """Gives one input to all layers; gives the tuple of outputs, or `merge` of it.
 
     ``Parallel(Dense(3), Dense(4))`` gives a pair, and
     ``Parallel(Dense(4), Dense(4), merge=sum)`` one array. Parameters are a tuple

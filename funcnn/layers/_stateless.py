@@ -40,7 +40,8 @@ class _Stateless:
                 for path, _ in leaves
             )
             raise LayerError(
-                f"the model has state ({names}); use its own init and apply", "stateless"
+                f"the model has state ({names}); use its own init and apply",
+                "stateless",
             )
 
 

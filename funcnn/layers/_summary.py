@@ -48,9 +48,9 @@ class Summary:
         """The table."""
         header = ["layer", "", "output", "parameters", "forward", "backward"]
         cells = [
-            [row.path, row.layer, str(row.output), f"{row.parameters:,}"]
-            + [_engineering(row.forward_flops), _engineering(row.backward_flops)]
+            [row.path, row.layer, str(row.output), f"{row.parameters:,}", *costs]
             for row in self.rows
+            for costs in [map(_engineering, (row.forward_flops, row.backward_flops))]
         ]
         sums = [_engineering(self.forward_flops), _engineering(self.backward_flops)]
         cells.append(["total", "", "", f"{self.parameters:,}", *sums])

@@ -11,7 +11,7 @@ from funcnn.rules import rule
 
 
 def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """x @ kernel + bias over the last axis of `x`.
+    """X @ kernel + bias over the last axis of `x`.
 
     Shapes: x (..., n), kernel (n, m), bias (m,) -> (..., m).
     Dtypes: the arguments' common float dtype; sums in float32 or wider.
@@ -50,14 +50,14 @@ def check_product(op: str, x: jax.Array, kernel: jax.Array) -> None:
 
 
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """x @ kernel over the last axis of x, summed in float32 or wider."""
+    """X @ kernel over the last axis of x, summed in float32 or wider."""
     return jnp.matmul(x, kernel, preferred_element_type=wide(x).dtype)
 
 
 def product_cotangents(
     x: jax.Array, kernel: jax.Array, g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """g W^T and x^T g, the latter summed over the flattened leading axes."""
+    """G W^T and x^T g, the latter summed over the flattened leading axes."""
     examples = math.prod(x.shape[:-1])
     rows = x.reshape(examples, x.shape[-1])
     return product(g, kernel.T), product(rows.T, g.reshape(examples, g.shape[-1]))

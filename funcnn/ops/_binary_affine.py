@@ -10,7 +10,7 @@ from funcnn.rules import rule
 
 
 def binary_affine(x: jax.Array, kernel: jax.Array, *, clip: float = 1.0) -> jax.Array:
-    """x @ B with B = mean(|kernel|) sign(kernel): one real number and a bit each.
+    """X @ B with B = mean(|kernel|) sign(kernel): one real number and a bit each.
 
     Shapes: x (..., n), kernel (n, m) -> (..., m).
     Dtypes: the arguments' common float dtype; sums in float32 or wider.

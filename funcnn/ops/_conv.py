@@ -144,9 +144,9 @@ def _input_cotangent(g, kernel, where, groups):
 
 
 def _kernel_cotangent_by_convolution(x, g, where, groups):
-    """dW as a convolution of x with g: x's channels are its batch, the batch is summed.
+    """The kernel's as a convolution of x with g, in which x's channels are its batch.
 
-    The stride of y is the dilation of g, and the other way round.
+    The batch is summed over; the stride of y is the dilation of g, and the reverse.
     """
     spatial = "DHW"[-len(where.size) :]
     layout = (f"C{spatial}N", f"I{spatial}O", f"{spatial}NC")
@@ -167,7 +167,7 @@ _IMAGES_PER_CHUNK = 16  # so that a chunk's patches stay in the processor's cach
 
 
 def _kernel_cotangent_by_products(x, g, where, groups):
-    """dW as patches times cotangents, summed over chunks of the batch."""
+    """The kernel's as patches times cotangents, summed over chunks of the batch."""
     images = min(_IMAGES_PER_CHUNK, max(1, x.shape[0]))
     chunks = -(-x.shape[0] // images)
 
@@ -177,7 +177,8 @@ def _kernel_cotangent_by_products(x, g, where, groups):
         return array.reshape(chunks, images, *array.shape[1:])
 
     def add(total, chunk):
-        return total + _patch_products(*chunk, where, groups), None
+        images, cotangents = chunk
+        return total + _patch_products(images, cotangents, where, groups), None
 
     shape = (*where.size, x.shape[-1] // groups, g.shape[-1])
     zero = jnp.zeros(shape, wide(x).dtype)
@@ -185,7 +186,7 @@ def _kernel_cotangent_by_products(x, g, where, groups):
 
 
 def _patch_products(x, g, where, groups):
-    """dW of one chunk: one product for each row of the kernel's window."""
+    """That of one chunk: one product for each row of the kernel's window."""
     padded = where.padded(x, 0)
     g = g.reshape(-1, groups, g.shape[-1] // groups)
     rows = [
@@ -205,10 +206,8 @@ def _patch_products(x, g, where, groups):
 
 
 def _cases(normal):
-    def case(x, kernel, *, bias=True, groups=1, **options):
-        where = windows(
-            "conv", x, kernel.shape[:-2], **{"stride": 1, "padding": "SAME"} | options
-        )
+    def case(x, kernel, *, bias=True, stride=1, padding="SAME", dilation=1, groups=1):
+        where = windows("conv", x, kernel.shape[:-2], stride, padding, dilation)
         return x, kernel, normal(kernel.shape[-1]) if bias else None, where, groups
 
     yield case(normal(2, 5, 3), normal(3, 3, 2))
@@ -224,6 +223,4 @@ def _cases(normal):
     yield case(normal(17, 3, 1), normal(2, 1, 2))  # more than a chunk of the batch
 
 
-_conv = rule(
-    _reference, _forward, _backward, static=["where", "groups"], cases=_cases
-)
+_conv = rule(_reference, _forward, _backward, static=["where", "groups"], cases=_cases)

@@ -68,6 +68,4 @@ def _cases(normal):
     yield jnp.full((2, 5), 3.0), normal(5), normal(5), 1e-5  # rows of variance 0
 
 
-_layer_norm = rule(
-    _reference, _forward, _backward, static="eps", cases=_cases
-)
+_layer_norm = rule(_reference, _forward, _backward, static="eps", cases=_cases)

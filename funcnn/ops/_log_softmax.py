@@ -49,6 +49,4 @@ def _cases(normal):
     yield jnp.array([[700.0, -700.0, 0.0], [50.0, 50.0, -50.0]]), -1
 
 
-_log_softmax = rule(
-    _reference, _forward, _backward, static="axis", cases=_cases
-)
+_log_softmax = rule(_reference, _forward, _backward, static="axis", cases=_cases)

@@ -32,7 +32,7 @@ def relu(x: jax.Array) -> jax.Array:
 
 
 def leaky_relu(x: jax.Array, slope: float = 0.01) -> jax.Array:
-    """x for x > 0, else slope x; `slope` is a number and is not differentiated.
+    """X for x > 0, else slope x; `slope` is a number and is not differentiated.
 
     Gradient: f'(x) = 1 for x > 0, else slope.
     Saved:    the sign of x, one byte per element.
@@ -101,7 +101,7 @@ def gelu(x: jax.Array, approximate: bool = True) -> jax.Array:
 
 
 def silu(x: jax.Array) -> jax.Array:
-    """x s(x), s the logistic function; also called swish.
+    """X s(x), s the logistic function; also called swish.
 
     Gradient: f'(x) = s(x) + x s(x) s(-x) = s(x) (1 + x s(-x)).
     Saved:    x.
@@ -156,9 +156,7 @@ def _rectifier(
         return ((*case, *parameters) for case in _cases(normal))
 
     name = _op_name(reference)
-    return rule(
-        reference, forward, backward, static=static, cases=cases, name=name
-    )
+    return rule(reference, forward, backward, static=static, cases=cases, name=name)
 
 
 def _op_name(reference):

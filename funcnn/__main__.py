@@ -1,0 +1,5 @@
+"""`python -m funcnn` is the `funcnn` command."""
+
+from funcnn.cli import main
+
+main()

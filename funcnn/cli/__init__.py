@@ -1,0 +1,14 @@
+"""The `funcnn` command: one file per subcommand."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the `funcnn` command."""
+    try:
+        import typer  # noqa: F401
+    except ImportError:
+        sys.exit("funcnn: the command needs more packages: pip install 'funcnn[cli]'")
+    from funcnn.cli._app import app
+
+    app(prog_name="funcnn")

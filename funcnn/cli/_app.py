@@ -1,0 +1,34 @@
+"""The subcommands, joined into one command."""
+
+from typing import Annotated
+
+import typer
+
+import funcnn
+from funcnn.cli._predict import predict
+from funcnn.cli._train import train
+
+app = typer.Typer(
+    help="Neural networks as pure functions in JAX, every gradient written by hand.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(train)
+app.command()(predict)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"funcnn {funcnn.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which."),
+    ] = False,
+) -> None:
+    """Neural networks as pure functions in JAX, every gradient written by hand."""

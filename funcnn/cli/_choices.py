@@ -1,0 +1,83 @@
+"""What can be chosen by name on the command line."""
+
+import enum
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import optax
+
+from funcnn import models
+from funcnn.data import (
+    FASHION_MNIST_CLASSES,
+    Dataset,
+    digits,
+    download,
+    load_idx_folder,
+)
+from funcnn.data.sources import Name
+
+
+class DataName(enum.StrEnum):
+    """Data sets."""
+
+    DIGITS = "digits"
+    MNIST = "mnist"
+    FASHION_MNIST = "fashion-mnist"
+
+
+class ModelName(enum.StrEnum):
+    """Models of `funcnn.models`."""
+
+    MLP = "mlp"
+    CNN = "cnn"
+
+
+class OptimizerName(enum.StrEnum):
+    """Optimizers of Optax."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+    SGD = "sgd"
+    MOMENTUM = "momentum"
+
+
+class ScheduleName(enum.StrEnum):
+    """How the rate goes over a run."""
+
+    COSINE = "cosine"
+    CONSTANT = "constant"
+
+
+class Gradients(enum.StrEnum):
+    """Where gradients come from."""
+
+    MANUAL = "manual"
+    AUTOMATIC = "automatic"
+
+
+MODELS: dict[str, Callable[[int], Any]] = {"mlp": models.mlp, "cnn": models.cnn}
+
+DEFAULT_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 0.2, "momentum": 0.05}
+
+
+def load_data(name: DataName, folder: Path | None) -> Dataset:
+    """The data set, from `folder` if one is given."""
+    fashion = name == DataName.FASHION_MNIST
+    classes = FASHION_MNIST_CLASSES if fashion else 10
+    if folder is not None:
+        return load_idx_folder(folder, classes=classes)
+    if name == DataName.DIGITS:
+        return digits()
+    return load_idx_folder(download(cast(Name, name.value)), classes=classes)
+
+
+def make_optimizer(
+    name: OptimizerName, rate: float, schedule: ScheduleName, steps: int
+) -> optax.GradientTransformation:
+    """The optimizer; a cosine schedule falls to 0 over all steps."""
+    rates = optax.cosine_decay_schedule(rate, steps) if schedule == "cosine" else rate
+    if name == OptimizerName.MOMENTUM:
+        return optax.sgd(rates, momentum=0.9, nesterov=True)
+    makers = {"adam": optax.adam, "adamw": optax.adamw, "sgd": optax.sgd}
+    return makers[name.value](rates)

@@ -1,0 +1,4 @@
+"""Ready-made models made of layers."""
+
+from funcnn.models._digits import cnn as cnn
+from funcnn.models._digits import mlp as mlp
