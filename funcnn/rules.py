@@ -97,7 +97,8 @@ def is_rule(value: object) -> bool:
 def _name_of(reference: Callable[..., Any]) -> str:
     name = getattr(reference, "__name__", type(reference).__name__).strip("_")
     # In a file of one derivation the reference is called `_reference`.
-    return reference.__module__.rpartition(".")[2] if name == "reference" else name
+    module = (getattr(reference, "__module__", None) or "").rpartition(".")[2]
+    return module.strip("_") or name if name == "reference" else name
 
 
 def _positional_parameters(
@@ -182,7 +183,12 @@ def _conform_leaf(where: str, shape: tuple[int, ...], dtype: Any, leaf: Any) -> 
     differentiable = jnp.issubdtype(dtype, jnp.inexact)
     if leaf is None:
         return jnp.zeros(shape, dtype) if differentiable else _no_tangent(shape)
-    given = jax.typeof(leaf)
+    try:
+        given = jax.typeof(leaf)
+    except TypeError as error:
+        raise TypeError(
+            f"{where}: its cotangent must be an array, got {type(leaf).__name__}"
+        ) from error
     if not differentiable:
         if given.dtype == jax.dtypes.float0:
             return leaf

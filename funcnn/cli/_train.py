@@ -94,7 +94,9 @@ def train(
         typer.echo(f"{len(images):,} training and {len(dataset.test[0]):,} test images")
         typer.echo(f"\n{funcnn.summary(net, example)}\n")
         config = {**options, "rate": rate} | _circumstances(net, dataset)
-        folder = RunFolder.create(out, f"{data.value}-{model.value}", config)
+        own = data_dir if data == DataName.DIGITS else None
+        source = own.resolve().name if own else data.value
+        folder = RunFolder.create(out, f"{source}-{model.value}", config)
 
         loss_fn = supervised(net, funcnn.softmax_cross_entropy, {"accuracy": accuracy})
         state, history = fit(
@@ -110,10 +112,8 @@ def train(
         )
         save_weights(folder.weights, state.params, state.state)
         if history.interrupted:
-            typer.echo(
-                f"interrupted after {int(state.step)} steps; "
-                f"what was learned is in {folder.weights}"
-            )
+            typer.echo(f"interrupted after {int(state.step):,} steps")
+        typer.echo(f"saved in {folder.path}")
         _show(folder, history, net, state, dataset)
         if history.interrupted:
             raise typer.Exit(130)
@@ -124,7 +124,7 @@ def train(
         final = history[-1]
         typer.echo(
             f"\ntest accuracy {final['test_accuracy']:.2%}, "
-            f"loss {final['test_loss']:.4f}; saved in {folder.path}"
+            f"loss {final['test_loss']:.4f}; the run is in {folder.path}"
         )
 
 

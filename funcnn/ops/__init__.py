@@ -16,6 +16,7 @@ from funcnn.ops._embedding import embedding as embedding
 from funcnn.ops._layer_norm import layer_norm as layer_norm
 from funcnn.ops._log_softmax import log_softmax as log_softmax
 from funcnn.ops._max_pool import max_pool as max_pool
+from funcnn.ops._moments import moments as moments
 from funcnn.ops._pointwise import gelu as gelu
 from funcnn.ops._pointwise import leaky_relu as leaky_relu
 from funcnn.ops._pointwise import log_sigmoid as log_sigmoid

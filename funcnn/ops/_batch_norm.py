@@ -8,6 +8,7 @@ from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
+from funcnn.ops._moments import mean_and_variance, moments
 from funcnn.rules import rule
 
 
@@ -25,12 +26,10 @@ def batch_norm(
             average over.
 
     Gradient. Per channel, over the N examples, let r = (var + eps)^(-1/2),
-    h = (x - mean) r, <.> the mean over the batch, and g, g_m, g_v the cotangents
-    of y, mean and var. As in layer normalization,
-        dh_i/dx_j = r (delta_ij - 1/N - h_i h_j / N), and
-        dmean/dx_j = 1/N,   dvar/dx_j = 2 (x_j - mean) / N; so
-        dx = scale r (g - <g> - h <g h>) + (g_m + 2 g_v (x - mean)) / N,
-        dscale = sum g h,   dbias = sum g.
+    h = (x - mean) r, <.> the mean over the batch and g = dL/dy. As dr/dx_j =
+    -r^2 h_j / N, dh_i/dx_j = r (delta_ij - 1/N - h_i h_j / N), so
+        dx = scale r (g - <g> - h <g h>),   dscale = sum g h,   dbias = sum g.
+    The statistics that are returned have the gradient of `moments`.
     Saved: x, scale and, per channel, mean and r; h is made again.
     Kinks: none for eps > 0; a constant channel gives `bias`. An empty batch has no
     statistics: NaN.
@@ -39,7 +38,10 @@ def batch_norm(
     """
     x, scale, bias = floats("batch_norm", x=x, scale=scale, bias=bias)
     check_channels("batch_norm", x, scale=scale, bias=bias)
-    return _batch_norm(x, scale, bias, float(eps))
+    # Apart from y, for they do not depend on scale and bias: under vmap over those,
+    # JAX counts the cotangent of an output that all share once per example. A
+    # compiler computes them once.
+    return _batch_norm(x, scale, bias, float(eps)), *moments(x)
 
 
 def check_channels(op: str, x: jax.Array, **parameters: jax.Array) -> None:
@@ -57,28 +59,23 @@ def _reference(x, scale, bias, eps):
     x32 = wide(x)
     mean = x32.mean(leading_axes(x))
     var = ((x32 - mean) ** 2).mean(leading_axes(x))
-    y = (x32 - mean) / jnp.sqrt(var + eps) * scale + bias
-    return y.astype(x.dtype), mean, var
+    return ((x32 - mean) / jnp.sqrt(var + eps) * scale + bias).astype(x.dtype)
 
 
 def _forward(x, scale, bias, eps):
-    x32 = wide(x)
-    mean = x32.mean(leading_axes(x))
-    var = jnp.square(x32 - mean).mean(leading_axes(x))
+    mean, var = mean_and_variance(x)
     r = lax.rsqrt(var + eps)
-    y = (x32 - mean) * (r * wide(scale)) + wide(bias)
-    return (y.astype(x.dtype), mean, var), (x, scale, mean, r)
+    y = (wide(x) - mean) * (r * wide(scale)) + wide(bias)
+    return y.astype(x.dtype), (x, scale, mean, r)
 
 
-def _backward(eps, saved, cotangents):
+def _backward(eps, saved, g):
     x, scale, mean, r = saved
-    g, g_mean, g_var = cotangents
-    g, centred = wide(g), wide(x) - mean
-    h, axes, count = centred * r, leading_axes(x), math.prod(x.shape[:-1])
+    g, h = wide(g), (wide(x) - mean) * r
+    axes, count = leading_axes(x), float(math.prod(x.shape[:-1]))
     dscale, dbias = (g * h).sum(axes), g.sum(axes)
-    through_y = wide(scale) * r * (g - dbias / count - h * (dscale / count))
-    through_statistics = (g_mean + 2 * g_var * centred) / count
-    return through_y + through_statistics, dscale, dbias
+    dx = wide(scale) * r * (g - dbias / count - h * (dscale / count))
+    return dx, dscale, dbias
 
 
 def _cases(normal):

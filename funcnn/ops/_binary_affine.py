@@ -42,26 +42,28 @@ def _reference(x, kernel, clip):
 
 
 def _surrogate(x, kernel, clip):
+    scale, sign = _scale_and_sign(kernel, clip)
+    return x @ (scale * sign)
+
+
+def _scale_and_sign(kernel, clip):
+    """Mean |W| and sign(W), as exact as those, with the slopes that are declared."""
+    scale = (kernel * lax.stop_gradient(jnp.sign(kernel))).mean()
     passed = jnp.where(jnp.abs(kernel) <= clip, kernel, lax.stop_gradient(kernel))
-    sign = lax.stop_gradient(jnp.sign(kernel))
-    straight_through = passed + lax.stop_gradient(sign - passed)
-    return x @ ((kernel * sign).mean() * straight_through)
-
-
-def _scale_and_sign(kernel):
-    return jnp.abs(wide(kernel)).mean(), jnp.sign(wide(kernel))
+    return scale, jnp.sign(kernel) + (passed - lax.stop_gradient(passed))
 
 
 def _forward(x, kernel, clip):
-    scale, sign = _scale_and_sign(kernel)
+    scale, sign = jnp.abs(wide(kernel)).mean(), jnp.sign(wide(kernel))
     return (product(wide(x), sign) * scale).astype(x.dtype), (x, kernel)
 
 
 def _backward(clip, saved, g):
     x, kernel = saved
-    scale, sign = _scale_and_sign(kernel)
+    # Not plain sign(W), so that a second derivative passes straight through too.
+    scale, sign = _scale_and_sign(wide(kernel), clip)
     dx, dbinary = product_cotangents(wide(x), scale * sign, wide(g))
-    mean_share = sign * (dbinary * sign).mean()
+    mean_share = jnp.sign(wide(kernel)) * (dbinary * sign).mean()
     sign_share = jnp.where(jnp.abs(kernel) <= clip, scale * dbinary, 0)
     return dx, mean_share + sign_share
 

@@ -39,11 +39,8 @@ def binary_cross_entropy(probabilities: jax.Array, labels: jax.Array) -> jax.Arr
         "binary_cross_entropy", probabilities=probabilities, labels=labels
     )
     same_shape("binary_cross_entropy", probabilities=probabilities, labels=labels)
-    return _binary_cross_entropy(probabilities, labels)
-
-
-def _least(dtype):
-    return min(float(jnp.finfo(dtype).eps), 2**-10)
+    least = min(float(jnp.finfo(probabilities.dtype).eps), 2**-10)
+    return _binary_cross_entropy(probabilities, labels, least)
 
 
 def _log(p, least):
@@ -56,20 +53,18 @@ def _log_reference(p, least):
     return jnp.where(p < least, below, jnp.log(jnp.where(p < least, least, p)))
 
 
-def _reference(probabilities, labels):
-    p, least = probabilities, _least(probabilities.dtype)
-    one_minus = (1 - labels) * _log_reference(1 - p, least)
-    return -labels * _log_reference(p, least) - one_minus
+def _reference(probabilities, labels, least):
+    p, q = probabilities, 1 - probabilities
+    return -labels * _log_reference(p, least) - (1 - labels) * _log_reference(q, least)
 
 
-def _forward(probabilities, labels):
-    p, y, least = wide(probabilities), wide(labels), _least(probabilities.dtype)
+def _forward(probabilities, labels, least):
+    p, y = wide(probabilities), wide(labels)
     loss = -y * _log(p, least) - (1 - y) * _log(1 - p, least)
     return loss.astype(probabilities.dtype), (probabilities, labels)
 
 
-def _backward(saved, g):
-    least = _least(saved[0].dtype)
+def _backward(least, saved, g):
     (p, y), g = map(wide, saved), wide(g)
     slope = (1 - y) / jnp.maximum(1 - p, least) - y / jnp.maximum(p, least)
     return g * slope, g * (_log(1 - p, least) - _log(p, least))
@@ -77,8 +72,11 @@ def _backward(saved, g):
 
 def _cases(normal):
     for shape in [(), (1,), (3, 5), (0, 2)]:
-        yield lax.logistic(normal(*shape)), lax.logistic(normal(*shape))
-    yield jnp.array([0.0, 0.0, 1.0, 1.0, 0.5]), jnp.array([0.0, 1.0, 0.0, 1.0, 1.0])
+        yield lax.logistic(normal(*shape)), lax.logistic(normal(*shape)), 2**-20
+    p, y = jnp.array([0.0, 0.0, 1.0, 1.0, 0.5]), jnp.array([0.0, 1.0, 0.0, 1.0, 1.0])
+    yield p, y, 2**-10
 
 
-_binary_cross_entropy = rule(_reference, _forward, _backward, cases=_cases)
+_binary_cross_entropy = rule(
+    _reference, _forward, _backward, static="least", cases=_cases
+)

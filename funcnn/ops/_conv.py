@@ -160,7 +160,7 @@ def _kernel_cotangent_by_convolution(x, g, where, groups):
         padding=padding,
         rhs_dilation=where.stride,
         batch_group_count=groups,
-    )
+    ).astype(wide(x).dtype)
 
 
 _IMAGES_PER_CHUNK = 16  # so that a chunk's patches stay in the processor's cache

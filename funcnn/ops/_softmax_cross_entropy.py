@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, same_shape, wide
@@ -53,7 +54,7 @@ def _check_class_numbers(logits, labels):
 
 
 def _log_normalizer(logits):
-    top = jax.lax.stop_gradient(logits.max(-1, keepdims=True))
+    top = lax.stop_gradient(logits.max(-1, keepdims=True))
     return (top + jnp.log(jnp.exp(logits - top).sum(-1, keepdims=True)))[..., 0]
 
 
@@ -74,8 +75,9 @@ def _class_numbers_forward(logits, labels):
     x = wide(logits)
     z = _log_normalizer(x)
     # A sum and not an index: a select that runs fused, and -inf elsewhere is no NaN.
+    # Not `where`, which of an empty batch makes a constant that vmap cannot map.
     hot = _one_hot(labels, x)
-    own = jnp.where(hot == 0, 0, x * hot).sum(-1)
+    own = lax.select(hot == 0, jnp.zeros_like(x), x * hot).sum(-1)
     return (z - own).astype(logits.dtype), (logits, labels, z)
 
 

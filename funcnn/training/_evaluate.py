@@ -23,9 +23,13 @@ def evaluate(
         batch, which counts by its size (and is traced once more).
 
     Raises:
-      ValueError: when there are no examples or batch_size is not positive.
+      ValueError: when there are no examples, the arrays differ in length, or
+        batch_size is not positive.
     """
-    count = len(data[0])
+    lengths = [len(array) for array in data]
+    if len(set(lengths)) != 1:
+        raise ValueError(f"evaluate: needs arrays of one length, got {lengths}")
+    count = lengths[0]
     if count == 0 or batch_size < 1:
         raise ValueError(
             f"evaluate: needs examples and a positive batch_size, got {count} "

@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 
 class History(list[Record]):
-    """One record per finished epoch; `interrupted` says that Ctrl-C ended it early."""
+    """One record per finished epoch; `interrupted` says that Ctrl-C was pressed."""
 
     interrupted: bool = False
 
@@ -86,6 +86,7 @@ def fit(
             display.epoch(record)
             if on_epoch is not None:
                 on_epoch(train_state, record)
+        history.interrupted = interrupted()
     return train_state, history
 
 

@@ -1,0 +1,62 @@
+"""Mean and variance of each channel."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from funcnn.errors import ShapeError
+from funcnn.ops._arguments import floats, leading_axes, wide
+from funcnn.rules import rule
+
+
+def moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The mean and the biased variance of each channel, over all other axes.
+
+    Shapes: x (..., c) -> mean (c,), var (c,).
+    Dtypes: any float; computed, and returned, in float32 or wider.
+    Units:  mean those of x, var those of x squared.
+    Errors: ShapeError unless there is an axis to average over.
+
+    Gradient. mean = sum_i x_i / N, var = sum_i (x_i - mean)^2 / N. The sum of
+    x_i - mean is 0, so dvar/dx_j = 2 (x_j - mean) / N, and
+        dx = (g_mean + 2 g_var (x - mean)) / N.
+    Saved: x and the mean.
+    Kinks: none. An empty batch has no statistics: NaN.
+    """
+    (x,) = floats("moments", x=x)
+    if x.ndim < 2:
+        raise ShapeError(f"moments: needs x of shape (..., channels), got {x.shape}")
+    return _moments(x)
+
+
+def mean_and_variance(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Those of each channel, as plain code for rules to use."""
+    mean = wide(x).mean(leading_axes(x))
+    return mean, jnp.square(wide(x) - mean).mean(leading_axes(x))
+
+
+def _reference(x):
+    mean = wide(x).mean(leading_axes(x))
+    return mean, ((wide(x) - mean) ** 2).mean(leading_axes(x))
+
+
+def _forward(x):
+    mean, var = mean_and_variance(x)
+    return (mean, var), (x, mean)
+
+
+def _backward(saved, cotangents):
+    x, mean = saved
+    g_mean, g_var = cotangents
+    count = float(math.prod(x.shape[:-1]))  # an int could be too large for int32
+    return ((g_mean + 2 * g_var * (wide(x) - mean)) / count,)
+
+
+def _cases(normal):
+    for shape in [(4, 3), (2, 3, 2), (2, 3, 2, 3), (1, 3), (5, 1)]:
+        yield (normal(*shape),)
+    yield (jnp.full((3, 2), 3.0),)  # variance 0
+
+
+_moments = rule(_reference, _forward, _backward, cases=_cases)

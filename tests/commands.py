@@ -1,0 +1,20 @@
+"""The `funcnn` command, run in a process of its own as a person runs it."""
+
+import re
+import subprocess
+import sys
+
+TINY = ["--epochs", "2", "--batch-size", "8"]
+SMALL = [*TINY, "--model", "mlp"]
+
+
+def run(*arguments, prefix=(), **options):
+    command = [*prefix, sys.executable, "-m", "funcnn", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, **options
+    )
+
+
+def run_folder_of(output):
+    """Where a run says that it was saved."""
+    return re.search(r"saved in (.+)$", output, re.MULTILINE).group(1)

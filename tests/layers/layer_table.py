@@ -1,0 +1,171 @@
+"""One of every layer, with an input that it takes."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax.nn import initializers
+
+import funcnn as fn
+
+
+def shape(*sizes, dtype="float32"):
+    return jax.ShapeDtypeStruct(sizes, jnp.dtype(dtype))
+
+
+IMAGE = shape(2, 6, 5, 4)
+# name: (layer, input, output's shape, shapes of parameters, shapes of state)
+LAYERS = {
+    "Dense": (
+        fn.Dense(3),
+        shape(2, 4),
+        (2, 3),
+        {"kernel": (4, 3), "bias": (3,)},
+        (),
+    ),
+    "Dense of a single example": (
+        fn.Dense(3, use_bias=False),
+        shape(4),
+        (3,),
+        {"kernel": (4, 3)},
+        (),
+    ),
+    "Dense with initializers": (
+        fn.Dense(3, kernel_init=initializers.ones, bias_init=initializers.ones),
+        shape(2, 5, 4),
+        (2, 5, 3),
+        {"kernel": (4, 3), "bias": (3,)},
+        (),
+    ),
+    "BinaryDense": (
+        fn.BinaryDense(3, clip=0.5),
+        shape(2, 4),
+        (2, 3),
+        {"kernel": (4, 3)},
+        (),
+    ),
+    "Conv": (
+        fn.Conv(6, (3, 2), stride=2, dilation=(1, 2), groups=2),
+        IMAGE,
+        (2, 3, 3, 6),
+        {"kernel": (3, 2, 2, 6), "bias": (6,)},
+        (),
+    ),
+    "Conv over one axis": (
+        fn.Conv(2, [3], padding=[(0, 1)], use_bias=False),
+        shape(2, 6, 3),
+        (2, 5, 2),
+        {"kernel": (3, 3, 2)},
+        (),
+    ),
+    "Conv over three axes": (
+        fn.Conv(2, (1, 2, 2), padding="VALID"),
+        shape(1, 2, 3, 3, 1),
+        (1, 2, 2, 2, 2),
+        {"kernel": (1, 2, 2, 1, 2), "bias": (2,)},
+        (),
+    ),
+    "MaxPool": (fn.MaxPool((2, 2)), IMAGE, (2, 3, 2, 4), (), ()),
+    "AvgPool": (
+        fn.AvgPool(2, stride=[1, 2], padding="SAME"),
+        IMAGE,
+        (2, 6, 3, 4),
+        (),
+        (),
+    ),
+    "Flatten": (fn.Flatten(), IMAGE, (2, 120), (), ()),
+    "LayerNorm": (
+        fn.LayerNorm(eps=1e-6),
+        shape(2, 3),
+        (2, 3),
+        {"scale": (3,), "bias": (3,)},
+        (),
+    ),
+    "BatchNorm": (
+        fn.BatchNorm(momentum=0.9),
+        IMAGE,
+        (2, 6, 5, 4),
+        {"scale": (4,), "bias": (4,)},
+        {"mean": (4,), "var": (4,)},
+    ),
+    "Dropout": (fn.Dropout(0.5), shape(2, 3), (2, 3), (), ()),
+    "Embed": (
+        fn.Embed(7, 3),
+        shape(2, 5, dtype="int32"),
+        (2, 5, 3),
+        {"embedding": (7, 3)},
+        (),
+    ),
+    "empty Chain": (fn.Chain(), shape(2, 3), (2, 3), (), ()),
+    "Chain": (
+        fn.Chain(fn.Dense(4), fn.relu, fn.Dropout(0.5), fn.Dense(1)),
+        shape(2, 3),
+        (2, 1),
+        (
+            {"kernel": (3, 4), "bias": (4,)},
+            (),
+            (),
+            {"kernel": (4, 1), "bias": (1,)},
+        ),
+        (),
+    ),
+    "Chain with state": (
+        fn.Chain(fn.Dense(4, use_bias=False), fn.BatchNorm()),
+        shape(2, 3),
+        (2, 4),
+        ({"kernel": (3, 4)}, {"scale": (4,), "bias": (4,)}),
+        ((), {"mean": (4,), "var": (4,)}),
+    ),
+    "Residual": (
+        fn.Residual(fn.Dense(3)),
+        shape(2, 3),
+        (2, 3),
+        ({"kernel": (3, 3), "bias": (3,)},),
+        (),
+    ),
+    "Residual with shortcut": (
+        fn.Residual(fn.BatchNorm(), fn.Dense(3, use_bias=False)),
+        shape(2, 3),
+        (2, 3),
+        ({"scale": (3,), "bias": (3,)}, {"kernel": (3, 3)}),
+        ({"mean": (3,), "var": (3,)}, ()),
+    ),
+    "Parallel": (
+        fn.Parallel(fn.LayerNorm(), fn.tanh, merge=sum),
+        shape(2, 3),
+        (2, 3),
+        ({"scale": (3,), "bias": (3,)}, ()),
+        (),
+    ),
+}
+
+NESTED = fn.Chain(
+    fn.Conv(4, (3, 3), stride=2, use_bias=False, kernel_init=initializers.zeros),
+    fn.BatchNorm(momentum=0.9, eps=0.001),
+    fn.Residual(fn.Chain(fn.Conv(4, (3, 3)), fn.relu), fn.Conv(4, (1, 1))),
+    fn.Parallel(
+        fn.Chain(fn.Flatten(), fn.Dense(8, bias_init=initializers.ones)),
+        fn.Flatten(),
+        merge=functools.partial(jnp.concatenate, axis=-1),
+    ),
+    fn.Residual(fn.Dropout(0.1)),
+    fn.LayerNorm(),
+    fn.gelu,
+    fn.Dense(10),
+)
+
+
+def shapes(tree):
+    return jax.tree.map(lambda leaf: leaf.shape, tree)
+
+
+def made(layer, x, seed=0):
+    """Parameters, state and a random input, from one compiled program."""
+
+    def make(key):
+        params, state = layer.init(key, x)
+        if jnp.issubdtype(x.dtype, jnp.floating):
+            return params, state, jax.random.normal(key, x.shape, x.dtype)
+        return params, state, jax.random.randint(key, x.shape, 0, 7, x.dtype)
+
+    return jax.jit(make)(jax.random.key(seed))
