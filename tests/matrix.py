@@ -1,6 +1,11 @@
-"""The rules and their cases: what the matrix of rules and properties runs over."""
+"""The rules and their cases: what the matrix of rules and properties runs over.
+
+Arrays are NumPy's where they can be: every operation on JAX's would be compiled once
+for each shape, which costs more than all the mathematics here.
+"""
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -52,11 +57,11 @@ class Case:
 
         return of_some
 
-    @property
+    @functools.cached_property
     def manual(self):
         return self.at(self.op)
 
-    @property
+    @functools.cached_property
     def automatic(self):
         """What the rule's derivative is declared to be that of."""
         return self.at(self.op.surrogate or self.op.reference)
@@ -66,14 +71,12 @@ class Case:
         shapes = jax.eval_shape(self.manual, *self.floats)
         rng = np.random.default_rng(seed)
         return jax.tree.map(
-            lambda y: jnp.asarray(rng.standard_normal(y.shape), y.dtype), shapes
+            lambda y: rng.standard_normal(y.shape).astype(y.dtype), shapes
         )
 
     def direction(self, seed=2):
         rng = np.random.default_rng(seed)
-        return tuple(
-            jnp.asarray(rng.standard_normal(x.shape), x.dtype) for x in self.floats
-        )
+        return tuple(rng.standard_normal(x.shape).astype(x.dtype) for x in self.floats)
 
 
 def cases(name: str, op=None, dtype=jnp.float64) -> Iterator[Case]:
@@ -92,19 +95,24 @@ def cases(name: str, op=None, dtype=jnp.float64) -> Iterator[Case]:
             i for i in arrays if jnp.issubdtype(jax.typeof(args[i]).dtype, jnp.floating)
         )
         args = tuple(
-            arg.astype(dtype) if i in floats else arg for i, arg in enumerate(args)
+            np.asarray(arg).astype(dtype) if i in floats else arg
+            for i, arg in enumerate(args)
         )
         yield Case(f"{name} case {number}", op, args, floats, arrays)
 
 
 def pullback(f, primals, cotangent):
     """The output of `f` and its cotangents, compiled as one program."""
+    return _pullback(f)(primals, cotangent)
 
+
+@functools.lru_cache(maxsize=16)
+def _pullback(f):
     def run(primals, cotangent):
         output, pull = jax.vjp(f, *primals)
         return output, pull(cotangent)
 
-    return jax.jit(run)(primals, cotangent)
+    return jax.jit(run)
 
 
 def assert_near(got, expected, relative=1e-9, where=""):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from matrix import NAMES, assert_near, cases, pullback
 
@@ -10,7 +11,7 @@ from matrix import NAMES, assert_near, cases, pullback
 def test_without_jit(name):
     for case in cases(name):
         cotangent = case.cotangent()
-        output, pull = jax.vjp(case.manual, *case.floats)
+        output, pull = jax.vjp(case.manual, *map(jnp.asarray, case.floats))
         eager = output, pull(cotangent)
         compiled = pullback(case.manual, case.floats, cotangent)
         assert_near(eager, compiled, 1e-12, case.name)
@@ -19,51 +20,57 @@ def test_without_jit(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_vmap_over_each_argument_and_over_all(name):
     for case in cases(name):
-        subsets = [(i,) for i in case.arrays]
-        for mapped in {*subsets, case.arrays}:
-            _check_vmap(case, mapped)
+        run = _pullback_of_arrays(case)
+        one_by_one = jax.jit(run)
+        for mapped in {*((i,) for i in case.arrays), case.arrays}:
+            _check_vmap(case, mapped, run, one_by_one)
 
 
-def _check_vmap(case, mapped):
-    stacks = [_two_of(case.args[i]) for i in mapped]
+def _check_vmap(case, mapped, run, one_by_one):
     axes = tuple(0 if i in mapped else None for i in case.arrays)
-    args = list(case.args)
-    for i, stack in zip(mapped, stacks, strict=True):
-        args[i] = stack
-    arrays = tuple(args[i] for i in case.arrays)
-    cotangents = jax.tree.map(
-        lambda a, b: jnp.stack([a, b]), case.cotangent(1), case.cotangent(2)
+    arrays = tuple(
+        _two_of(case.args[i]) if i in mapped else case.args[i] for i in case.arrays
     )
-    run = _pullback_of_arrays(case)
-    mapped_run = jax.jit(jax.vmap(run, in_axes=(axes, 0)))
-    got = mapped_run(arrays, cotangents)
-    one_by_one = jax.jit(run)
-    rows = []
-    for row in range(2):
-        own = tuple(a[row] if axis == 0 else a for a, axis in zip(arrays, axes))
-        rows.append(
-            one_by_one(own, jax.tree.map(lambda g, row=row: g[row], cotangents))
+    cotangents = jax.tree.map(_stack, case.cotangent(1), case.cotangent(2))
+    rows = [
+        one_by_one(
+            tuple(a[row] if axis == 0 else a for a, axis in zip(arrays, axes)),
+            jax.tree.map(lambda g, row=row: g[row], cotangents),
         )
-    expected = jax.tree.map(lambda a, b: jnp.stack([a, b]), *rows)
+        for row in range(2)
+    ]
+    expected = jax.tree.map(_stack, *rows)
+    got, summed = jax.jit(_both_orders(case, axes, run))(arrays, cotangents)
     where = f"{case.name}, vmap over arguments {mapped}"
     assert_near(got, expected, where=where)
-    _check_gradient_of_vmap(case, axes, arrays, cotangents, expected[1], where)
+    # an argument that all share collects the cotangents of all
+    floats = [case.arrays.index(i) for i in case.positions]
+    sums = [
+        e if axes[i] == 0 else e.sum(0)
+        for i, e in zip(floats, expected[1], strict=True)
+    ]
+    assert_near(summed, tuple(sums), where=where)
 
 
-def _check_gradient_of_vmap(case, axes, arrays, cotangents, expected, where):
-    """An argument that all share collects the cotangents of all."""
+def _both_orders(case, axes, run):
+    """The gradient mapped, and the gradient of what is mapped."""
     floats = [case.arrays.index(i) for i in case.positions]
 
-    def batched(*values):
-        given = dict(zip(floats, values, strict=True))
-        whole = [given.get(i, a) for i, a in enumerate(arrays)]
-        return jax.vmap(case.at(case.op, case.arrays), in_axes=axes)(*whole)
+    def compute(arrays, cotangents):
+        def batched(*values):
+            given = dict(zip(floats, values, strict=True))
+            whole = [given.get(i, a) for i, a in enumerate(arrays)]
+            return jax.vmap(case.at(case.op, case.arrays), in_axes=axes)(*whole)
 
-    _, got = pullback(batched, tuple(arrays[i] for i in floats), cotangents)
-    summed = tuple(
-        e if axes[i] == 0 else e.sum(0) for i, e in zip(floats, expected, strict=True)
-    )
-    assert_near(got, summed, where=where)
+        mapped = jax.vmap(run, in_axes=(axes, 0))(arrays, cotangents)
+        _, pull = jax.vjp(batched, *(arrays[i] for i in floats))
+        return mapped, pull(cotangents)
+
+    return compute
+
+
+def _stack(a, b):
+    return np.stack([a, b])
 
 
 def _pullback_of_arrays(case):
@@ -84,9 +91,9 @@ def _pullback_of_arrays(case):
 def _two_of(array):
     """The array and another of its kind."""
     if jnp.issubdtype(array.dtype, jnp.floating):
-        return jnp.stack([array, 0.5 * array + 0.25])
+        return _stack(array, 0.5 * array + 0.25)
     if jnp.issubdtype(array.dtype, jnp.integer) and array.dtype != jnp.uint32:
-        return jnp.stack([array, jnp.zeros_like(array)])
+        return _stack(array, np.zeros_like(array))
     return jax.random.split(array)  # a key
 
 
@@ -106,7 +113,7 @@ def test_scan(name):
             outputs = [case.automatic(*(f * x for x in floats)) for f in (1.0, 0.5)]
             return jax.tree.map(lambda a, b: jnp.stack([a, b]), *outputs)
 
-        both = jax.tree.map(lambda g: jnp.stack([g, -2 * g]), cotangent)
+        both = jax.tree.map(lambda g: _stack(g, -2 * g), cotangent)
         _, got = pullback(looped, case.floats, both)
         _, expected = pullback(unrolled, case.floats, both)
         assert_near(got, expected, where=case.name)
