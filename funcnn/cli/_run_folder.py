@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import errno
 import io
 import json
 import os
@@ -72,8 +73,16 @@ class RunFolder:
         self.write(name, buffer.getvalue())
 
     def append_metrics(self, record: dict[str, Any]) -> None:
-        """Adds a line to metrics.jsonl and syncs it."""
-        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Adds a line to metrics.jsonl, synced; a full disk leaves no half line."""
+        path = self.path / "metrics.jsonl"
+        with open(path, "ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                line = json.dumps(record).encode() + b"\n"
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError as error:
+                file.truncate(before)
+                error.filename = str(path)
+                raise

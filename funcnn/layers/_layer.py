@@ -107,7 +107,8 @@ def code(value: Any) -> str:
 def parameter_dtype(x: jax.Array | jax.ShapeDtypeStruct) -> Any:
     """The dtype of the parameters for inputs `x`: theirs, if that is a float."""
     floating = jnp.issubdtype(x.dtype, jnp.floating)
-    return x.dtype if floating else jnp.result_type(float)
+    # NumPy's float64 is float32 to JAX, unless it is told otherwise.
+    return jax.dtypes.canonicalize_dtype(x.dtype if floating else float)
 
 
 # How combinators use their parts.

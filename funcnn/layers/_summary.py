@@ -68,7 +68,7 @@ def summary(model: Any, x: jax.Array | jax.ShapeDtypeStruct) -> Summary:
     Raises:
       ShapeError: when `x` does not fit the model.
     """
-    x = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    x = jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))
     key = jax.eval_shape(lambda: jax.random.key(0))
     params, state = jax.eval_shape(lambda k: model.init(k, x), key)
     with observed() as applications:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import operator
 from collections.abc import Sequence
 
 import jax
@@ -60,6 +61,7 @@ def conv(
             f"axes, got {kernel.shape}"
         )
     where = windows("conv", x, kernel.shape[:-2], stride, padding, dilation)
+    groups = operator.index(groups)
     _check_channels(x, kernel, groups)
     if biases and biases[0].shape != kernel.shape[-1:]:
         raise ShapeError(
@@ -71,7 +73,7 @@ def conv(
 
 def _check_channels(x, kernel, groups):
     inputs, outputs = kernel.shape[-2:]
-    if not (isinstance(groups, int) and groups > 0 and outputs % groups == 0):
+    if groups < 1 or outputs % groups:
         raise ShapeError(
             f"conv: groups must be a positive divisor of the {outputs} output "
             f"channels, got {groups!r}"

@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -81,9 +82,9 @@ def windows(
         window, of one to three, and a whole window fits.
       ValueError: for options that are not positive or not understood.
     """
-    axes = x.ndim - 2 if isinstance(size, int) else len(size)
+    axes = len(size) if isinstance(size, Sequence) else x.ndim - 2
     if axes not in (1, 2, 3) or x.ndim != axes + 2:
-        expected = "1 to 3" if isinstance(size, int) else len(size)
+        expected = len(size) if isinstance(size, Sequence) else "1 to 3"
         raise ShapeError(
             f"{op}: needs x of shape (batch, *spatial, channels) with {expected} "
             f"spatial axes, got {x.shape}"
@@ -105,8 +106,12 @@ def windows(
 
 
 def _per_axis(op: str, axes: int, name: str, value: Any) -> tuple[int, ...]:
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(values) != axes or not all(isinstance(v, int) and v > 0 for v in values):
+    try:
+        given = value if isinstance(value, Iterable) else (value,) * axes
+        values = tuple(map(operator.index, given))
+    except TypeError:  # not whole numbers
+        values = ()
+    if len(values) != axes or min(values) < 1:
         raise ValueError(
             f"{op}: {name} must be a positive whole number, or {axes} of them, "
             f"got {value!r}"

@@ -36,7 +36,7 @@ class TrainState(NamedTuple):
     ) -> "TrainState":
         """The state before the first step, for inputs shaped like the batch `x`."""
         init_key, train_key = jax.random.split(key)
-        x = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        x = jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))
         params, state = jax.jit(lambda key: model.init(key, x))(init_key)
         opt_state = jax.jit(optimizer.init)(params)
         return cls(jnp.zeros((), jnp.int32), params, state, opt_state, train_key)

@@ -1,5 +1,6 @@
 """`funcnn train`, run as a person runs it."""
 
+import errno
 import json
 import os
 import pathlib
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from commands import SMALL, TINY, run, run_folder_of
 from safetensors.numpy import load_file
+
+from funcnn.cli._run_folder import RunFolder
 
 
 def test_what_it_says(trained):
@@ -197,3 +200,17 @@ def test_a_batch_larger_than_the_data(images_folder, tmp_path):
     assert done.returncode == 1
     assert "41" in done.stderr
     assert "40" in done.stderr
+
+
+def test_a_line_that_the_disk_has_no_room_for_is_taken_back(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.append_metrics({"epoch": 1})
+    monkeypatch.setattr(os, "fsync", _full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        folder.append_metrics({"epoch": 2})
+    assert caught.value.filename == str(tmp_path / "metrics.jsonl")
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"epoch": 1}\n'
+
+
+def _full(descriptor):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

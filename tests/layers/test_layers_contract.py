@@ -8,6 +8,7 @@ import pickle
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.nn import initializers
 from layer_table import LAYERS, NESTED, made, shape, shapes
@@ -212,3 +213,14 @@ def test_a_batch_of_parameters_goes_through_vmap(layer, x, output, params, state
     second = jax.tree.map(lambda leaf: leaf[1], batched)
     assert second[0].shape == output
     chex.assert_trees_all_close(second, single, rtol=1e-5, atol=1e-6)
+
+
+def test_numpys_float64_counts_as_jaxs_float():
+    """Without float64 in JAX it is float32, and there is no warning."""
+    x = np.ones((2, 4))
+    model = fn.Chain(fn.Dense(3), fn.BatchNorm(), fn.LayerNorm())
+    params, state = model.init(jax.random.key(0), x)
+    leaves = jax.tree.leaves((params, state))
+    assert {leaf.dtype.name for leaf in leaves} == {"float32"}
+    assert model.apply(params, state, x)[0].dtype == np.float32
+    assert fn.summary(model, x).parameters == 3 * 4 + 3 + 6 + 6

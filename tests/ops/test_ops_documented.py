@@ -260,3 +260,11 @@ def test_arguments_that_are_not_understood(call, error, words):
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+def test_options_may_be_numpys_numbers():
+    x = normal(1, 4, 4, 2)
+    two = np.int64(2)
+    assert_near(ops.max_pool(x, (two, two), stride=two), ops.max_pool(x, 2))
+    kernel = normal(2, 2, 1, 2)
+    assert_near(ops.conv(x, kernel, groups=two), ops.conv(x, kernel, groups=2))
