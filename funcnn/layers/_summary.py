@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from funcnn._tables import text_table
-from funcnn.layers._flops import flops
 from funcnn.layers._layer import Application, Layer, apply_part, code, observed
 
 
@@ -80,6 +79,8 @@ def summary(model: Any, x: jax.Array | jax.ShapeDtypeStruct) -> Summary:
 
 
 def _row(application: Application, key: Any) -> SummaryRow:
+    from funcnn.layers._flops import flops  # with jax.extend, which takes its time
+
     path, layer, params, state, x, y = application
 
     def forward(params: Any, x: Any, state: Any, key: Any) -> Any:
