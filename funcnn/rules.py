@@ -18,6 +18,10 @@ compiled function of the other mode is ever used.
 """
 
 
+class ConsumedRuleError(ValueError):
+    """A rule that has to be taken out is being used for a gradient instead."""
+
+
 def rule(
     reference: Callable[..., Any],
     forward: Callable[..., tuple[Any, Any]],
@@ -73,6 +77,12 @@ def rule(
         return _forward_pair(name, forward, args)[0]
 
     def rule_forward(*args: Any) -> tuple[Any, Any]:
+        if use_references.value:  # no call comes here: it stands in a traced program
+            raise ConsumedRuleError(
+                f"{name}: a program that was traced with its rule is differentiated "
+                "inside a function without rules; trace it inside that function, or "
+                "put autodiff around what was traced"
+            )
         output, saved = _forward_pair(name, forward, args)
         given = dict(zip(parameters, args, strict=True))
         return output, (saved, _Primals.of({p: given[p] for p in arrays}))

@@ -27,7 +27,7 @@ ROOMS = {
     "ops": {"rules", "errors", "_jax"},
     "layers": {"ops", "rules", "errors", "_tables", "_jax"},
     "models": {"layers", "ops"},
-    "gradients": {"rules", "_tables", "errors", "_jax"},
+    "gradients": {"rules", "_tables", "_files", "errors", "_jax"},
     "data": {"errors", "_files"},
     "plots": {"errors", "_tables", "_files"},
     "training": {"data", "errors", "_tables", "_files"},

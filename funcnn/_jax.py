@@ -1,0 +1,128 @@
+"""What differs between versions of JAX, in one place.
+
+JAX names the equation of a custom rule differently from version to version, and by
+its flags: `custom_vjp_call` and `custom_jvp_call` with the program of the primal
+among their parameters, or, with ``JAX_CUSTOM_VJP3``, a `call_hi_primitive` with an
+object that can expand itself. They are told by what they hold, not by their names.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.extend as jex
+from jax.custom_batching import custom_vmap
+
+Equation = jex.core.JaxprEqn
+_CLASSIC = (jax.custom_vjp, jax.custom_jvp, custom_vmap)
+PROGRAMS = (jex.core.Jaxpr, jex.core.ClosedJaxpr)  # one class in newer versions
+
+
+def custom_vjp_classes() -> set[type]:
+    """The classes of what `jax.custom_vjp` makes, whatever the flags."""
+    return {jax.custom_vjp, type(jax.custom_vjp(abs))}
+
+
+def custom_jvp_classes() -> set[type]:
+    """The classes of what `jax.custom_jvp` makes, whatever the flags."""
+    return {jax.custom_jvp, type(jax.custom_jvp(abs))}
+
+
+def undecorated(custom: Any) -> Callable[..., Any]:
+    """The function under a `jax.custom_vjp`, `jax.custom_jvp` or `custom_vmap`."""
+    # not by what it has: it takes over the attributes of what it decorates
+    return custom.fun if isinstance(custom, _CLASSIC) else custom.f
+
+
+def static_positions(custom: Any) -> tuple[int, ...]:
+    """The `nondiff_argnums` of a `jax.custom_vjp` or `jax.custom_jvp`."""
+    classic = isinstance(custom, _CLASSIC)
+    return tuple(sorted(custom.nondiff_argnums if classic else custom.static_argnums))
+
+
+def jvp_of(custom: Any) -> tuple[Callable[..., Any] | None, bool]:
+    """The rule of a `jax.custom_jvp`, and whether it takes symbolic zeros."""
+    if isinstance(custom, jax.custom_jvp):
+        return custom.jvp, custom.symbolic_zeros
+    return custom.jvp_fun, custom.symz
+
+
+def is_rule(equation: Equation) -> bool:
+    """Whether an equation has a derivative of its own, and a program it is of."""
+    return (
+        is_reverse_rule(equation)
+        or "jvp_jaxpr_fun" in equation.params
+        or (_expandable(equation))
+    )
+
+
+def is_reverse_rule(equation: Equation) -> bool:
+    """Whether an equation has a rule for reverse mode only."""
+    if _expandable(equation):
+        return not hasattr(equation.params["_prim"], "jvp_rule")
+    return "call_jaxpr" in equation.params and "bwd" in equation.params
+
+
+def rule_name(equation: Equation) -> str:
+    """What an error calls the rule of a `jax.custom_vjp`, with its place if known."""
+    if _expandable(equation):
+        traced = getattr(equation.params["_prim"], "traced", None)
+        return str(getattr(traced, "fun_name", equation.primitive))
+    return str(equation.params["call_jaxpr"].debug_info.func_src_info)
+
+
+def primal_program(equation: Equation) -> Any:
+    """The program that a rule's equation stands for, of the equation's inputs."""
+    if not _expandable(equation):
+        return equation.params["call_jaxpr"]
+    expandable = equation.params["_prim"]
+
+    def expanded(*leaves: Any) -> Any:
+        return expandable.expand(*jax.tree.unflatten(expandable.in_tree, leaves))
+
+    return trace_at(expanded, equation)
+
+
+def trace_at(function: Callable[..., Any], equation: Equation) -> Any:
+    """The program of `function` at inputs of the types of an equation's."""
+    # the types as they are: sharded, weak, varying over a mesh
+    types = [atom.aval for atom in equation.invars]
+    with equation.ctx.manager:
+        return jax.make_jaxpr(function)(*types)
+
+
+def gives_types_of(program: Any, equation: Equation) -> bool:
+    """Whether a program's outputs have the types of an equation's, its mesh's too."""
+    pairs = zip(program.out_avals, equation.outvars, strict=True)
+    return all(a.strip_weak_type() == v.aval.strip_weak_type() for a, v in pairs)
+
+
+def bind(equation: Equation, *args: Any) -> list[Any]:
+    """The equation's results at other inputs."""
+    options = equation.primitive.get_bind_params(equation.params)
+    results = equation.primitive.bind(*args, **options)
+    return results if equation.primitive.multiple_results else [results]
+
+
+def with_equations(
+    program: Any, equations: Sequence[Equation], outvars: Sequence[Any]
+) -> Any:
+    """The program, open or closed, with other equations and outputs."""
+    is_high = any("_prim" in e.params for e in equations)
+    is_high = is_high or any(
+        inner.is_high
+        for e in equations
+        for inner in jex.core.jaxprs_in_params(e.params)
+    )
+    changed = program.jaxpr if hasattr(program, "jaxpr") else program
+    changed = changed.replace(eqns=equations, outvars=outvars, is_high=is_high)
+    if isinstance(changed, type(program)):
+        return changed
+    return jex.core.ClosedJaxpr(changed, program.consts)
+
+
+def _expandable(equation: Equation) -> bool:
+    # with more parameters it is the linear part of a rule that is used up
+    return hasattr(equation.params.get("_prim"), "expand") and (
+        len(equation.params) == 1
+    )
