@@ -36,8 +36,11 @@ def sigmoid_cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def _reference(logits, labels):
-    # log s(-x) = log s(x) - x turns the two logarithms into one
-    return jnp.logaddexp(0, -logits) + (1 - labels) * logits
+    # log s(-x) = log s(x) - x turns the two logarithms into one, and -|x| is written
+    # as -x - 2 max(-x, 0), for then all of it takes the same side at 0
+    negative = jnp.where(logits < 0, -logits, 0)
+    minus_log_sigmoid = negative + jnp.log1p(jnp.exp(-logits - 2 * negative))
+    return minus_log_sigmoid + (1 - labels) * logits
 
 
 def _minus_log_sigmoid(x):

@@ -54,6 +54,7 @@ def test_derivatives_through_a_custom_vmap_and_its_rule(place, transformation):
     assert_same(transformed(automatic), transformed(placed(plain)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transformation", ["grad", "jit of grad", "jvp", "hessian"])
 @pytest.mark.parametrize("inner", INNER_DERIVATIVES)
 def test_derivatives_inside_the_program_are_automatic_too(inner, transformation):
@@ -64,6 +65,7 @@ def test_derivatives_inside_the_program_are_automatic_too(inner, transformation)
     assert_same(transformed(automatic), transformed(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transformation", ["jit of grad", "jvp", "hessian"])
 @pytest.mark.parametrize("place", PLACES)
 def test_rules_in_programs_traced_before(place, transformation):

@@ -27,6 +27,16 @@ def test_value_equals_reference(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_reference_is_plain(name):
+    """With a rule of JAX's in it, its automatic derivative would be a manual one."""
+    for case in cases(name):
+        for f in (case.automatic, case.at(case.op.reference)):
+            program = str(jax.make_jaxpr(f)(*case.floats))
+            assert "custom_jvp_call" not in program, case.name
+            assert "custom_vjp_call" not in program, case.name
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_manual_equals_automatic(name):
     for case in cases(name):
         check_gradient(case, case.cotangent())

@@ -7,6 +7,7 @@ import pytest
 from matrix import NAMES, assert_near, cases, pullback
 
 
+@pytest.mark.slow  # every operation of every shape is compiled by itself
 @pytest.mark.parametrize("name", NAMES)
 def test_without_jit(name):
     for case in cases(name):
