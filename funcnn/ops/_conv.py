@@ -61,7 +61,7 @@ def conv(
             f"axes, got {kernel.shape}"
         )
     where = windows("conv", x, kernel.shape[:-2], stride, padding, dilation)
-    groups = operator.index(groups)
+    groups = _whole_number(groups)
     _check_channels(x, kernel, groups)
     if biases and biases[0].shape != kernel.shape[-1:]:
         raise ShapeError(
@@ -69,6 +69,15 @@ def conv(
             f"got {biases[0].shape}"
         )
     return _conv(x, kernel, biases[0] if biases else None, where, groups)
+
+
+def _whole_number(groups):
+    try:
+        return operator.index(groups)
+    except TypeError as error:
+        raise ValueError(
+            f"conv: groups must be a positive whole number, got {groups!r}"
+        ) from error
 
 
 def _check_channels(x, kernel, groups):

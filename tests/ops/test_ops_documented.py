@@ -252,6 +252,11 @@ def test_shapes_that_do_not_fit(call, words):
             ValueError,
             ["stride"],
         ),
+        (
+            lambda: ops.conv(normal(1, 3, 1), normal(2, 1, 1), groups=1.5),
+            ValueError,
+            ["groups", "1.5"],
+        ),
         (lambda: ops.leaky_relu(VECTOR, "steep"), (TypeError, ValueError), ["steep"]),
     ],
 )
