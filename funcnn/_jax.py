@@ -71,6 +71,29 @@ def rule_name(equation: Equation) -> str:
     return str(equation.params["call_jaxpr"].debug_info.func_src_info)
 
 
+def rule_constants(equation: Equation) -> int:
+    """How many of a rule's inputs, the first, are constants of its functions."""
+    return int(equation.params.get("num_consts", 0))
+
+
+def knows_zeros(equation: Equation) -> bool:
+    """Whether a rule is told which of its arguments are differentiated."""
+    if _expandable(equation):
+        expandable = equation.params["_prim"]
+        return any(getattr(expandable, k, False) for k in ("symz", "symbolic_zeros"))
+    return bool(equation.params.get("symbolic_zeros"))
+
+
+def scan_counts(equation: Equation) -> tuple[int, int]:
+    """How many constants and how many carried values a scan has."""
+    params = equation.params
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    # newer JAX keeps the structure in their place
+    consts, carry = (len(part) for part in params["ft_in"].unpack()[:2])
+    return consts, carry
+
+
 def primal_program(equation: Equation) -> Any:
     """The program that a rule's equation stands for, of the equation's inputs."""
     if not _expandable(equation):

@@ -6,4 +6,6 @@ from funcnn.gradients._forward_mode import forward_mode as forward_mode
 from funcnn.gradients._nonfinite import find_nonfinite as find_nonfinite
 from funcnn.gradients._report import Report as Report
 from funcnn.gradients._trace_backward import trace_backward as trace_backward
+from funcnn.gradients.checker import audit as audit
+from funcnn.gradients.checker import check as check
 from funcnn.rules import ConsumedRuleError as ConsumedRuleError

@@ -45,7 +45,7 @@ def autodiff(f: Callable[..., Any]) -> Callable[..., Any]:
         `jax.lax.custom_root` is a rule, and gives way to its solver.
       - A rule that the `custom_vmap` rule of a program traced earlier calls stays.
     """
-    return transformed(f, _WITHOUT_RULES, _primal)
+    return transformed(f, _WITHOUT_RULES, without_rules)
 
 
 def _undecorated(custom: Any, call: Call) -> Call:
@@ -53,10 +53,11 @@ def _undecorated(custom: Any, call: Call) -> Call:
     return _jax.undecorated(custom)
 
 
-def _primal(equation: _jax.Equation) -> Any:
+def without_rules(equation: _jax.Equation) -> Any:
+    """The program of a rule's equation, without the rules in it; None for others."""
     if not _jax.is_rule(equation):
         return None
-    return rewritten(_jax.primal_program(equation), _primal)
+    return rewritten(_jax.primal_program(equation), without_rules)
 
 
 _WITHOUT_RULES = Mode("autodiff", _undecorated, _undecorated, references=True)

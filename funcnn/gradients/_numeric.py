@@ -239,8 +239,10 @@ def _weighted(weight: Any, output: Any) -> np.ndarray:
 
 
 def _rms(values: Any) -> float:
-    size = np.size(values)
-    return _norm(np.asarray(values, np.float64)) / math.sqrt(size) if size else 0.0
+    """Of the finite entries: a mask of infinities has no scale."""
+    values = np.asarray(values, np.float64)
+    values = values[np.isfinite(values)]
+    return _norm(values) / math.sqrt(values.size) if values.size else 0.0
 
 
 def _norm(values: np.ndarray) -> float:

@@ -11,9 +11,9 @@ import jaxlib
 import funcnn.rules
 from funcnn.gradients._steps import RULES
 
-_JAX = tuple(str(pathlib.Path(m.__file__ or "").parent) for m in (jax, jaxlib))
+JAX = tuple(str(pathlib.Path(m.__file__ or "").parent) for m in (jax, jaxlib))
 _RULES_FILE = funcnn.rules.__file__
-_FUNCNN = str(pathlib.Path(_RULES_FILE).parent)
+FUNCNN = str(pathlib.Path(_RULES_FILE).parent)
 _GRADIENTS = str(pathlib.Path(__file__).parent)
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
@@ -58,13 +58,13 @@ def call_place(equation: Any, around: Sequence[Any] = ()) -> str:
         before, only they know where it was called.
     """
     inner_first = (equation, *reversed(around))
-    frames = (_first_frame(e, (*_JAX, _FUNCNN)) for e in inner_first)
+    frames = (_first_frame(e, (*JAX, FUNCNN)) for e in inner_first)
     return next(filter(None, frames), "") or code_place(equation)
 
 
 def code_place(equation: Any) -> str:
     """File and line that made the operation, in any code but JAX's; may be empty."""
-    return _first_frame(equation, (*_JAX, _RULES_FILE, _GRADIENTS))
+    return _first_frame(equation, (*JAX, _RULES_FILE, _GRADIENTS))
 
 
 def short_place(place: str) -> str:

@@ -187,11 +187,13 @@ def _moved(
     for i in recorder.moving:
         leaf = np.asarray(leaves[i])
         wide = leaf.astype(np.float64)
-        scale = np.sqrt((wide**2).mean()) if leaf.any() else 1.0
+        # a mask of infinities, or of what stands for them, has no scale
+        plain = wide[np.isfinite(wide) & (np.abs(wide) < 1e9)]
+        scale = np.sqrt((plain**2).mean()) if plain.any() else 1.0
         # Less than a few units in the last place would move nothing.
         least = 4 * float(jax.numpy.finfo(leaf.dtype).eps)
         step = max(radius, least) * scale * rng.standard_normal(leaf.shape)
-        moved[i] = (wide + step).astype(leaf.dtype)
+        moved[i] = np.where(np.isfinite(wide), wide + step, wide).astype(leaf.dtype)
     return moved
 
 

@@ -80,6 +80,11 @@ def _rewritten(program: Any, replace: Replace) -> Any:
     return _jax.with_equations(program, equations, outvars)
 
 
+def inner_rewritten(equation: Equation, replace: Replace) -> Equation:
+    """The equation with the programs inside of it rewritten."""
+    return _with_inner_rewritten(equation, {}, replace)
+
+
 def _renamed(atom: Any, names: dict[Any, Any]) -> Any:
     return atom if isinstance(atom, jex.core.Literal) else names.get(atom, atom)
 

@@ -1,5 +1,6 @@
 """The float64 shadow: a low-precision program, evaluated as if it were exact."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ import jax
 import jax.extend as jex
 import jax.numpy as jnp
 import numpy as np
+
+from funcnn import _jax
 
 _NARROW = {
     np.dtype(narrow): np.dtype(wide)
@@ -107,6 +110,47 @@ def shadow(f: Callable[..., Any], *args: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(out), outputs)
 
 
+def exact(program: Any) -> Callable[..., list[Any]]:
+    """The program as a function of float64 arrays, to be traced under x64.
+
+    Where it holds what has no exact meaning here, it runs in its own dtypes.
+    """
+    jaxpr, consts = parts(program)
+    avals = [v.aval for v in jaxpr.invars]
+    with jax.enable_x64(True):
+        shapes = [
+            jax.ShapeDtypeStruct(
+                a.shape, a.dtype if _is_key(a.dtype) else _wide(a.dtype)
+            )
+            for a in avals
+        ]
+        try:
+            jax.eval_shape(lambda *xs: _evaluate(jaxpr, consts, xs), *shapes)
+        except NotImplementedError:
+            return functools.partial(_in_own_dtypes, program)
+    return lambda *xs: _evaluate(jaxpr, consts, xs)
+
+
+def is_exact(function: Callable[..., Any]) -> bool:
+    """Whether `exact` could lift the program, or runs it in its own dtypes."""
+    return not isinstance(function, functools.partial)
+
+
+def _in_own_dtypes(program: Any, *args: Any) -> list[Any]:
+    avals = [v.aval for v in parts(program)[0].invars]
+    narrow = [
+        jax.lax.convert_element_type(x, a.dtype) if _is_inexact(a.dtype) else x
+        for x, a in zip(args, avals, strict=True)
+    ]
+    outputs = jex.core.jaxpr_as_fun(program)(*narrow)
+    return [
+        jax.lax.convert_element_type(y, _NARROW.get(y.dtype, y.dtype))
+        if hasattr(y, "dtype") and _is_inexact(y.dtype)
+        else y
+        for y in outputs
+    ]
+
+
 def parts(program: Any) -> tuple[Any, Sequence[Any]]:
     """The open program and the constants of an open or a closed one."""
     return getattr(program, "jaxpr", program), getattr(program, "consts", ())
@@ -114,7 +158,10 @@ def parts(program: Any) -> tuple[Any, Sequence[Any]]:
 
 def called(equation: Any) -> Any:
     """The program that an equation only calls, such as that of `jit`; or None."""
-    return equation.params.get(_CALLS.get(equation.primitive.name))
+    name = _CALLS.get(equation.primitive.name)
+    if name is None and _jax.is_rule(equation):
+        return _jax.primal_program(equation)
+    return equation.params.get(name)
 
 
 def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
@@ -151,13 +198,21 @@ def _apply(equation: Any, inputs: list[Any]) -> Sequence[Any]:
     if name == "bitcast_convert_type" and not _is_inexact(dtypes[0]):
         output = equation.primitive.bind(*inputs, **params)
         return [jax.lax.convert_element_type(output, _wide(dtypes[-1]))]
-    if name in _EXACT:
+    if name in _EXACT or _reduces_own_axes(equation):
         params = {key: _lift_parameter(key, value) for key, value in params.items()}
     elif any(map(_is_inexact, dtypes)) or _holds_programs(params):
         raise _unsupported(equation)
     options = equation.primitive.get_bind_params(params)
     outputs = equation.primitive.bind(*inputs, **options)
     return outputs if equation.primitive.multiple_results else [outputs]
+
+
+def _reduces_own_axes(equation: Any) -> bool:
+    """Whether it is a collective that `vmap` has made a sum over an axis."""
+    axes = equation.params.get("axes")
+    if equation.primitive.name not in ("psum", "psum_invariant", "pmax", "pmin"):
+        return False
+    return isinstance(axes, tuple) and all(isinstance(axis, int) for axis in axes)
 
 
 def _solve(params: dict[str, Any], inputs: list[Any]) -> list[Any]:

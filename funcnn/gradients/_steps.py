@@ -7,6 +7,8 @@ import jax
 import jax.extend as jex
 import jax.numpy as jnp
 
+from funcnn import _jax
+
 RULES = ("custom_vjp_call", "custom_jvp_call")
 """The operations that carry a rule."""
 
@@ -120,7 +122,7 @@ def _scan(self: Stepper, equation: Any, args: list[Any], path: Path) -> list[Any
     length = equation.params["length"]
     if length == 0:  # nothing to step into, and nothing to stack
         return self.operation(equation, args, path)
-    consts, carry, scanned = _parts(equation.params, args)
+    consts, carry, scanned = _parts(equation, args)
     collected: dict[int, list[Any]] = {}
     indices = range(length)[::-1] if equation.params["reverse"] else range(length)
     sampled = self.most_steps is not None and length > max(self.most_steps, 2)
@@ -141,13 +143,10 @@ def _scan(self: Stepper, equation: Any, args: list[Any], path: Path) -> list[Any
 
 
 def _parts(
-    params: Any, values: Sequence[Any]
+    equation: Any, values: Sequence[Any]
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """What a scan is given: constants, carry, scanned arrays."""
-    if "num_consts" in params:
-        consts, carry = params["num_consts"], params["num_carry"]
-    else:  # newer JAX keeps the structure in their place
-        consts, carry = (len(part) for part in params["ft_in"].unpack()[:2])
+    consts, carry = _jax.scan_counts(equation)
     values = list(values)
     return values[:consts], values[consts : consts + carry], values[consts + carry :]
 

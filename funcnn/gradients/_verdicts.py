@@ -5,6 +5,10 @@ KINK = "KINK"  # inside the one-sided slopes: a convention, not a mistake
 SURROGATE = "SURROGATE"  # differs on purpose, and as declared
 NOT_TESTABLE = "NOT TESTABLE"  # the row says why
 AUTO_WRONG = "AUTO WRONG"  # the rule is right where automatic differentiation is not
+KILLED = "KILLED"  # a mutant that the checker found
+EQUIVALENT = "EQUIVALENT"  # a mutant that computes the same
+CONVENTION = "CONVENTION"  # a mutant that differs on kinks, within the slopes
+SURVIVED = "SURVIVED"  # a mutant that is wrong, and that the checker let pass
 STRUCTURE = "STRUCTURE"  # a cotangent of the wrong number, shape or dtype
 RAISES = "RAISES"
 NONFINITE = "NONFINITE"
@@ -13,8 +17,18 @@ DIFFERENT = "DIFFERENT"
 BOTH_WRONG = "BOTH WRONG"
 RULE_WRONG = "RULE WRONG"
 
-PASSING = (OK, SURROGATE, KINK, AUTO_WRONG, NOT_TESTABLE)
+PASSING = (
+    OK,
+    KILLED,
+    EQUIVALENT,
+    CONVENTION,
+    SURROGATE,
+    KINK,
+    AUTO_WRONG,
+    NOT_TESTABLE,
+)
 FAILING = (
+    SURVIVED,
     STRUCTURE,
     RAISES,
     NONFINITE,

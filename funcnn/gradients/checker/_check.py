@@ -1,0 +1,87 @@
+"""One rule as a unit, over its own cases or at given arguments."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import funcnn.rules
+from funcnn import _jax
+from funcnn.gradients._report import Report
+from funcnn.gradients.checker._arguments import of_arrays
+from funcnn.gradients.checker._audit import audit, report
+from funcnn.gradients.checker._examine import Depth, examine
+from funcnn.gradients.checker._occurrence import occurrences
+from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of
+
+
+def check(op_or_f: Callable[..., Any], *args: Any, fast: bool = False) -> Report:
+    """Examines one rule by itself.
+
+    Args:
+      op_or_f: an op made with `funcnn.rule`, any other `jax.custom_vjp` or
+        `jax.custom_jvp`, or a function that calls one.
+      *args: where to check it. An op of ours needs none: without them it is checked
+        over all of its own cases, each at the points that `audit` makes of it.
+      fast: look at fewer points, and at no second derivatives and other shapes.
+
+    Returns:
+      A `Report` with an `AuditRow` for each case, or for each rule that a call with
+      the arguments meets; the verdicts are those of `audit`.
+
+    Raises:
+      TypeError: when there are neither arguments nor cases.
+    """
+    if args or not funcnn.rules.is_rule(op_or_f):
+        if not args:
+            name = getattr(op_or_f, "__name__", type(op_or_f).__name__)
+            raise TypeError(
+                f"check({name}) needs arguments to check it at: only an op made with "
+                "funcnn.rule has cases of its own"
+            )
+        found = audit(op_or_f, *args, fast=fast)
+        return report(
+            found.title.replace("audit", "check", 1), list(found.rows), "rule"
+        )
+    depth = Depth.fast() if fast else Depth()
+    rows = [
+        row for case in op_cases(op_or_f) for row in _of_case(op_or_f, *case, depth)
+    ]
+    return report(f"check of {op_or_f.__name__}", rows, "case")
+
+
+def op_cases(op: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The cases of an op of ours, by name, with the same random numbers every time."""
+    rng = np.random.default_rng(zlib.crc32(op.__name__.encode()))
+
+    def normal(*shape: int) -> jax.Array:
+        return jnp.asarray(rng.standard_normal(shape), jnp.result_type(float))
+
+    for number, args in enumerate(op.cases(normal)):
+        yield f"case {number}", tuple(args)
+
+
+def _of_case(
+    op: Any, name: str, args: tuple[Any, ...], depth: Depth
+) -> Iterator[AuditRow]:
+    statics = {i: args[i] for i in _jax.static_positions(op)}
+    dynamic = tuple(a for i, a in enumerate(args) if i not in statics)
+
+    def call(*given: Any) -> Any:
+        whole = list(given)
+        for i, value in statics.items():
+            whole.insert(i, value)
+        return op(*whole)
+
+    program = of_arrays("check", call, dynamic)
+    try:
+        found = occurrences(program.function, program.arrays, {})
+    except Exception as error:  # of any kind: it is the op's own
+        yield raised_row(error, name)
+        return
+    for occurrence in found.occurrences:
+        row = row_of(occurrence, examine(occurrence, depth))
+        yield row._replace(path="/".join(filter(None, (name, row.path))))

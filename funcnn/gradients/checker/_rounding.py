@@ -1,0 +1,241 @@
+"""What a rule loses by rounding, beside what automatic differentiation does."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.extend as jex
+import jax.numpy as jnp
+import numpy as np
+
+from funcnn.gradients._verdicts import RULE_WRONG
+from funcnn.gradients.checker._cotangents import cotangents
+from funcnn.gradients.checker._evaluation import Evaluation, Outcome, wide
+from funcnn.gradients.checker._inputs import Candidate, candidates, is_plain
+from funcnn.gradients.checker._judge import Finding
+from funcnn.gradients.checker._occurrence import Occurrence
+
+# Units in the last place of an argument's largest entry; sums have their order.
+_ULPS = {8: 1e5, 4: 1500.0, 2: 16.0}
+_FAR_ULPS = {8: 1e13, 4: 1e5, 2: 16.0}  # far out only what is plain
+_NEAR = ("given", "near", "random")
+_FAR = ("random, times 5", "random, times 30")
+_CONDITION = 8.0  # times what one unit in the last place of the inputs changes
+_SHARE = 4.0  # of the automatic derivative's own error
+
+
+def rounding_findings(occurrence: Occurrence, evaluation: Evaluation) -> list[Finding]:
+    """Where in its dtypes it is far less exact than automatic differentiation."""
+    programs = evaluation.programs
+    if programs.automatic is None or occurrence.surrogate or not evaluation.exact:
+        return []
+    own = jax.jit(
+        lambda *xs: (
+            jex.core.jaxpr_as_fun(programs.manual)(*xs),
+            jex.core.jaxpr_as_fun(programs.automatic)(*xs),
+        )
+    )
+    asked = _Asked(occurrence, evaluation, own)
+    given = evaluation.lifted(occurrence.inputs[0])
+    made = {c.label: c for c in candidates(given, programs.floats, 0)}
+    chosen = [made[label] for label in (*_NEAR, *_FAR) if label in made]
+    chosen += [asked.farther(made[_FAR[-1]])] if _FAR[-1] in made else []
+    for candidate in chosen:
+        # of one sign too: a long sum in a narrow dtype stops growing
+        random = cotangents(evaluation.types, 1)["random"]
+        for weights in (random, [np.abs(w) for w in random]):
+            if found := asked.at(candidate, weights):
+                return found
+    return []
+
+
+class _Asked(NamedTuple):
+    """A rule, and its programs in their own dtypes."""
+
+    occurrence: Occurrence
+    evaluation: Evaluation
+    own: Any
+
+    def at(self, candidate: Candidate, weights: list[np.ndarray]) -> list[Finding]:
+        """What is far less exact than it could be, at one point."""
+        far = candidate.label not in _NEAR
+        if far and min(_width(a.dtype) for a in self._moving) < 4:
+            return []  # much overflows in half precision
+        evaluation = self.evaluation
+        types = [*evaluation.avals, *evaluation.types]
+        given = [
+            _rounded(x, t.dtype) for x, t in zip([*candidate.arrays, *weights], types)
+        ]
+        number = len(evaluation.avals)
+        true = self._exactly(given, number)
+        if not true.defined or true.automatic is None:
+            return []
+        manual, automatic = self.own(*given)
+        compared = list(self._compared(manual, automatic, true))
+        if far and not all(
+            c.is_finite for c in compared if c.name.startswith("output")
+        ):
+            return []
+        ulps = _FAR_ULPS if far else _ULPS
+        tolerance, found = evaluation.tolerance, []
+        for number_of, one in enumerate(compared):
+            said = one.excess(tolerance, ulps)
+            if said is None:
+                continue
+            index, relative, reason = said
+            if one.error(index) <= _CONDITION * self._sensitivity(
+                given, number, true, number_of, index
+            ):
+                continue
+            values = [
+                np.asarray(x).astype(one.true.dtype)[index].item()
+                for x in (one.manual, one.automatic)
+            ]
+            text = f"{one.true[index].item():.6g}"
+            place = one.name, candidate.label, "random", index
+            found.append(
+                Finding(
+                    RULE_WRONG,
+                    *place,
+                    manual=values[0],
+                    automatic=values[1],
+                    numerical=text,
+                    relative_error=relative,
+                    reason=reason,
+                )
+            )
+        return found
+
+    @property
+    def _moving(self) -> list[Any]:
+        return [self.evaluation.avals[i] for i in self.evaluation.programs.floats]
+
+    def farther(self, candidate: Candidate) -> Candidate:
+        """Ten times as far out."""
+        floats = self.evaluation.programs.floats
+        arrays = [
+            np.where(is_plain(x), x * 10, x) if i in floats else x
+            for i, x in enumerate(candidate.arrays)
+        ]
+        return candidate._replace(label="random, times 300", arrays=arrays)
+
+    def _exactly(self, given: list[Any], number: int) -> Outcome:
+        lifted = self.evaluation.lifted(given)
+        return self.evaluation.at(lifted[:number], lifted[number:])
+
+    def _compared(
+        self, manual: Any, automatic: Any, true: Outcome
+    ) -> Iterator["_Compared"]:
+        programs = self.evaluation.programs
+        for i, value in zip(programs.outputs, true.value):
+            yield _Compared(f"output {i}", manual[i], automatic[i], value, value)
+        first = len(programs.value.out_avals)
+        for k, i in enumerate(programs.floats):
+            rule, auto = manual[first + k], automatic[first + k]
+            if self.occurrence.active[i] or np.asarray(rule).any():
+                backs = (true.automatic or [])[k], true.manual[k]
+                yield _Compared(self.occurrence.names[i], rule, auto, *backs)
+
+    def _sensitivity(
+        self,
+        given: list[Any],
+        number: int,
+        true: Outcome,
+        which: int,
+        index: tuple[int, ...],
+    ) -> float:
+        """What one unit in the last place of the inputs changes."""
+        rng, most = np.random.default_rng(0), 0.0
+        here = self._truths(true)[which]
+        for _ in range(3):
+            moved = [_nudged(x, rng) for x in given]
+            there = self._exactly(moved, number)
+            if there.automatic is not None and there.defined:
+                change = np.abs(self._truths(there)[which] - here)
+                most = max(most, float(change[index]))
+        return most
+
+    def _truths(self, true: Outcome) -> list[np.ndarray]:
+        manual = self.evaluation.programs
+        number = len(manual.value.out_avals) + len(manual.floats)
+        nothing = [np.zeros(())] * number
+        return [c.true for c in self._compared(*self._ones(), true)] or nothing
+
+    def _ones(self) -> tuple[list[Any], list[Any]]:
+        """In place of what the rule gives: nothing of it is left out."""
+        number = len(self.evaluation.programs.value.out_avals)
+        ones = [np.ones(1)] * (number + len(self.evaluation.programs.floats))
+        return ones, ones
+
+
+def _nudged(x: Any, rng: np.random.Generator) -> Any:
+    if not hasattr(x, "dtype") or not jnp.issubdtype(x.dtype, jnp.inexact):
+        return x
+    eps = float(jnp.finfo(x.dtype).eps)
+    lifted = wide(x)
+    return np.where(
+        is_plain(lifted), lifted * (1 + eps * rng.choice((-1, 1), x.shape)), lifted
+    )
+
+
+class _Compared(NamedTuple):
+    """An array by the rule and by automatic differentiation, both rounded.
+
+    `true` is what should have come out, and `lifted` what the rule would give if
+    nothing were rounded.
+    """
+
+    name: str
+    manual: Any
+    automatic: Any
+    true: np.ndarray
+    lifted: np.ndarray
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the rule's array is."""
+        return bool(np.isfinite(np.asarray(self.manual)).all())
+
+    def error(self, index: tuple[int, ...]) -> float:
+        """The rule's, at one entry."""
+        rule = np.asarray(self.manual).astype(self.true.dtype)
+        return float(np.nan_to_num(np.abs(rule - self.true), nan=np.inf)[index])
+
+    def excess(
+        self, tolerance: float, ulps: dict[int, float]
+    ) -> tuple[tuple[int, ...], float, str] | None:
+        """The worst entry, its error and words for it, if the error is too large."""
+        dtype = self.manual.dtype
+        limits = jnp.finfo(dtype)
+        rule, auto = (
+            np.asarray(x).astype(self.true.dtype) for x in (self.manual, self.automatic)
+        )
+        largest = float(np.abs(self.true).max(initial=0.0))
+        finite = np.isfinite(self.true).all() and np.isfinite(auto).all()
+        if not finite or not 1e3 * float(limits.tiny) < largest < float(limits.max):
+            return None
+        agree = np.abs(self.lifted - self.true) <= tolerance * largest
+        with np.errstate(all="ignore"):
+            wrong = np.where(agree, np.abs(rule - self.true), 0.0)
+        wrong = np.nan_to_num(wrong, nan=np.inf)
+        index = tuple(map(int, np.unravel_index(np.argmax(wrong), wrong.shape)))
+        error, by_auto = float(wrong[index]), float(np.abs(auto - self.true).max())
+        unit = float(limits.eps) * largest
+        if error <= max(_SHARE * by_auto, ulps[min(_width(dtype), 8)] * unit):
+            return None
+        reason = (
+            f"in {dtype} it is {error / unit:.3g} units in the last place off, "
+            f"automatic differentiation {by_auto / unit:.3g}"
+        )
+        return index, error / largest, reason
+
+
+def _width(dtype: Any) -> int:
+    complex_ = jnp.issubdtype(dtype, jnp.complexfloating)
+    return int(dtype.itemsize // 2 if complex_ else dtype.itemsize)
+
+
+def _rounded(x: Any, dtype: Any) -> Any:
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        return x
+    return np.asarray(x).astype(dtype)

@@ -1,0 +1,131 @@
+"""What a report says of one rule."""
+
+import traceback
+from typing import Any, NamedTuple
+
+from funcnn.gradients import _places
+from funcnn.gradients._verdicts import NOT_TESTABLE, RAISES
+from funcnn.gradients.checker._examine import Examination, verdict
+from funcnn.gradients.checker._occurrence import Occurrence
+from funcnn.gradients.checker._structure import Bytes
+
+
+class AuditRow(NamedTuple):
+    """One rule where it stands.
+
+    Attributes:
+      rule: its name.
+      at: file and line of what computes its derivative, without folders.
+      path: the programs that it stands in, from the outside.
+      verdict: a word of `funcnn.gradients._verdicts`.
+      argument: the argument that is worst.
+      error: the largest difference over the largest entry of the automatic cotangent.
+      points: at how many points it was compared.
+      says: what is wrong, and at which point.
+      place: `at`, with folders.
+      called_at: file and line of the call, in code that is neither JAX's nor ours.
+      shapes: of its inputs, with their dtypes.
+      skipped: points at which the function has no finite value.
+      linear: whether it was proved linear in the cotangent, by transposition.
+      bytes_saved: for the backward pass.
+      findings: everything that is not plainly right.
+      notes: what could not be checked, and why.
+    """
+
+    rule: str
+    at: str
+    path: str
+    verdict: str
+    argument: str
+    error: float
+    points: int
+    says: str
+    place: str = ""
+    called_at: str = ""
+    shapes: tuple[str, ...] = ()
+    skipped: int = 0
+    linear: bool | None = None
+    bytes_saved: Bytes | None = None
+    findings: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def relative_error(self) -> float:
+        """For sorting, worst first."""
+        return self.error
+
+
+def row_of(
+    occurrence: Occurrence | None, done: Examination, *, consumed: bool = False
+) -> AuditRow:
+    """The row of an examined rule; without one, of the whole program."""
+    word = verdict(done, occurrence)
+    shown = [f for f in done.findings if f.verdict == word]
+    worst = max(shown, key=lambda f: f.relative_error, default=None)
+    says = (
+        _says(worst) if worst else "; ".join(done.notes) if word == NOT_TESTABLE else ""
+    )
+    error = worst.relative_error if worst else done.largest
+    argument = worst.argument if worst else ""
+    if occurrence is None:
+        return AuditRow(
+            "whole program",
+            "",
+            "",
+            word,
+            argument,
+            error,
+            done.points,
+            says,
+            findings=tuple(done.findings),
+        )
+    path = "differentiated inside" if consumed else "/".join(occurrence.path)
+    return AuditRow(
+        occurrence.name,
+        _places.short_place(occurrence.place),
+        path,
+        word,
+        argument,
+        error,
+        done.points,
+        says,
+        occurrence.place,
+        occurrence.called_at,
+        tuple(
+            f"{name}: {atom.aval.str_short()}"
+            for name, atom in zip(occurrence.names, occurrence.equation.invars)
+        ),
+        done.skipped,
+        done.linear,
+        done.saved,
+        tuple(done.findings),
+        tuple(done.notes),
+    )
+
+
+def _says(finding: Any) -> str:
+    return f"{finding.reason} (at {finding.point})" if finding.point else finding.reason
+
+
+def raised_row(error: BaseException, where: str) -> AuditRow:
+    """A row for what stopped the audit of a program."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next(
+        (
+            f"{f.filename}:{f.lineno}"
+            for f in reversed(frames)
+            if _is_foreign(f.filename)
+        ),
+        "",
+    )
+    lines = str(error).strip().splitlines() or [""]
+    says = f"{type(error).__name__}: {lines[0]}"
+    if where:
+        says = f"stopped at {where}: {says}"
+    return AuditRow(
+        "program", _places.short_place(place), "", RAISES, "", 0.0, 0, says, place
+    )
+
+
+def _is_foreign(file: str) -> bool:
+    return not file.startswith((*_places.JAX, _places.FUNCNN))

@@ -1,0 +1,113 @@
+"""What can be said of a rule without a single number."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.extend as jex
+
+from funcnn.gradients._autodiff import without_rules
+from funcnn.gradients._shadow import parts
+from funcnn.gradients._steps import bind
+from funcnn.gradients.checker._occurrence import Occurrence
+from funcnn.gradients.checker._witnesses import Programs, filled
+
+
+class Bytes(NamedTuple):
+    """What is kept from the forward to the backward pass, in bytes.
+
+    Attributes:
+      manual: by the rule.
+      automatic: by automatic differentiation; None where there is none.
+      inputs: what the inputs themselves take.
+    """
+
+    manual: int
+    automatic: int | None
+    inputs: int
+
+
+def misfits(occurrence: Occurrence, traced: Programs) -> Iterator[tuple[str, str]]:
+    """Names and reasons: outputs and cotangents of a wrong dtype or shape."""
+    equation = occurrence.equation
+    results = parts(traced.manual)[0].outvars
+    number = len(equation.outvars)
+    for i, (made, meant) in enumerate(zip(results[:number], equation.outvars)):
+        if (text := _misfit(made.aval, meant.aval)) is not None:
+            yield f"output {i}", f"the forward pass of the rule gives {text}"
+    for made, i in zip(results[number:], traced.floats):
+        if (text := _misfit(made.aval, equation.invars[i].aval)) is not None:
+            yield occurrence.names[i], f"its cotangent is {text}"
+
+
+def _misfit(made: Any, meant: Any) -> str | None:
+    if (made.shape, made.dtype) == (meant.shape, meant.dtype):
+        return None
+    got, needed = _type_text(made), _type_text(meant)
+    return f"{got} where {needed} is needed"
+
+
+def _type_text(aval: Any) -> str:
+    return f"{aval.dtype}[{','.join(map(str, aval.shape))}]"
+
+
+def is_linear(equation: Any, traced: Programs) -> bool:
+    """Whether JAX can transpose the backward pass, which proves it linear."""
+    inputs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
+    types = [equation.outvars[i].aval for i in traced.outputs]
+    weights = [jax.ShapeDtypeStruct(t.shape, t.dtype) for t in types]
+
+    def transposed(inputs: Sequence[Any], pushed: Sequence[Any]) -> Any:
+        def of_floats(*floats: Any) -> list[Any]:
+            whole = list(inputs)
+            for i, x in zip(traced.floats, floats):
+                whole[i] = x
+            return bind(equation, *whole)
+
+        outputs, pull = jax.vjp(of_floats, *(inputs[i] for i in traced.floats))
+        back = lambda *given: pull(filled(outputs, given))  # noqa: E731
+        return jax.linear_transpose(back, *weights)(tuple(pushed))
+
+    try:
+        made = parts(traced.manual)[0].outvars[len(equation.outvars) :]
+        pushed = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in made]
+        jax.eval_shape(transposed, inputs, pushed)
+    except Exception:  # JAX has no one kind for what cannot be transposed
+        return False
+    return True
+
+
+def bytes_saved(occurrence: Occurrence, traced: Programs) -> Bytes | None:
+    """By the leaves of what `jax.vjp` gives; None where that cannot be seen."""
+    equation = occurrence.equation
+    avals = [v.aval for v in equation.invars]
+
+    def residuals(function: Any) -> int:
+        def pull(*inputs: Any) -> Any:
+            def of_floats(*floats: Any) -> Any:
+                whole = list(inputs)
+                for i, x in zip(traced.floats, floats):
+                    whole[i] = x
+                return function(*whole)
+
+            return jax.vjp(of_floats, *(inputs[i] for i in traced.floats))[1]
+
+        shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals]
+        return sum(map(_size, jax.tree.leaves(jax.eval_shape(pull, *shapes))))
+
+    try:
+        manual = residuals(lambda *args: bind(equation, *args))
+        automatic = None
+        if not occurrence.region:
+            plain = without_rules(occurrence.stands_for or equation)
+            if traced.automatic is not None and not traced.reason:
+                automatic = residuals(jex.core.jaxpr_as_fun(plain))
+    except Exception:  # an estimate is not worth a failure
+        return None
+    return Bytes(manual, automatic, sum(map(_size, avals)))
+
+
+def _size(array: Any) -> int:
+    itemsize = getattr(array.dtype, "itemsize", 0)
+    return math.prod(array.shape) * itemsize
