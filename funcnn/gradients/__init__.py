@@ -8,4 +8,6 @@ from funcnn.gradients._report import Report as Report
 from funcnn.gradients._trace_backward import trace_backward as trace_backward
 from funcnn.gradients.checker import audit as audit
 from funcnn.gradients.checker import check as check
+from funcnn.gradients.mutation import kill_rate as kill_rate
+from funcnn.gradients.mutation import mutants as mutants
 from funcnn.rules import ConsumedRuleError as ConsumedRuleError

@@ -11,11 +11,13 @@ import numpy as np
 import funcnn.rules
 from funcnn import _jax
 from funcnn.gradients._report import Report
+from funcnn.gradients._verdicts import fails
 from funcnn.gradients.checker._arguments import of_arrays
 from funcnn.gradients.checker._audit import audit, report
 from funcnn.gradients.checker._examine import Depth, examine
 from funcnn.gradients.checker._occurrence import occurrences
 from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of
+from funcnn.gradients.checker._wide_cases import wide_rows
 
 
 def check(op_or_f: Callable[..., Any], *args: Any, fast: bool = False) -> Report:
@@ -50,6 +52,8 @@ def check(op_or_f: Callable[..., Any], *args: Any, fast: bool = False) -> Report
     rows = [
         row for case in op_cases(op_or_f) for row in _of_case(op_or_f, *case, depth)
     ]
+    if not any(fails(row.verdict) for row in rows):
+        rows += wide_rows(op_or_f, list(op_cases(op_or_f)))
     return report(f"check of {op_or_f.__name__}", rows, "case")
 
 

@@ -80,6 +80,11 @@ class Evaluation:
         return bound[self.width]
 
     @functools.cached_property
+    def stops_gradients(self) -> bool:
+        """Whether the declared program has other slopes than derivatives."""
+        return _stops_gradients(self.programs.declared)
+
+    @functools.cached_property
     def iterates(self) -> bool:
         """Whether the declared program repeats until it has come near enough."""
         return _LOOPS in _loops(self.programs.declared)
@@ -186,6 +191,15 @@ def _is_float(x: Any) -> bool:
 
 def _finite(y: np.ndarray) -> bool:
     return bool(np.isfinite(y).all())
+
+
+def _stops_gradients(program: Any) -> bool:
+    """Whether it hides a part of its derivative."""
+    return any(
+        equation.primitive.name == "stop_gradient"
+        or any(map(_stops_gradients, jex.core.jaxprs_in_params(equation.params)))
+        for equation in parts(program)[0].eqns
+    )
 
 
 def _narrowest(programs: Programs) -> int:

@@ -24,7 +24,7 @@ from funcnn.gradients._verdicts import (
 from funcnn.gradients.checker._cotangents import cotangents, zeros
 from funcnn.gradients.checker._evaluation import Evaluation, Outcome
 from funcnn.gradients.checker._inputs import Candidate, candidates, is_symmetric
-from funcnn.gradients.checker._judge import Finding, Judge, difference
+from funcnn.gradients.checker._judge import KINK_LABELS, Finding, Judge, difference
 from funcnn.gradients.checker._occurrence import Occurrence
 from funcnn.gradients.checker._rounding import rounding_findings
 from funcnn.gradients.checker._second_order import second_order_findings
@@ -224,7 +224,7 @@ def _at(
         several = False
     done.points += 1
     found = judge.findings(candidate, "random", weights, outcome)
-    if not found and candidate.label.startswith(("tie", "zero", "bound")):
+    if not found and candidate.label.startswith(KINK_LABELS[:3]):
         found = judge.at_kink(candidate, weights, outcome)
     done.findings += found
     if several:

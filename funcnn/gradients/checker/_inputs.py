@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 Arrays = list[np.ndarray]
-_SCALES = (1e-3, 5.0, 30.0, 1e4)
+_SCALES = (1e-3, 5.0, 30.0, -30.0, 1e4, -1e4)
 _MASKED = 1e9  # from here on a number stands for an infinity
 
 
@@ -113,7 +113,9 @@ def _logit_moved(x: np.ndarray, by: float, rng: np.random.Generator) -> np.ndarr
 
 
 def _scaled(x: np.ndarray, scale: float) -> np.ndarray:
-    """Probabilities cannot grow."""
+    """Probabilities cannot grow, and what is positive stays so."""
+    if not np.iscomplexobj(x) and (x >= 0).all():
+        scale = abs(scale)
     if scale > 1 and _is_fraction(x):
         return x
     return np.where(is_plain(x), x * scale, x)

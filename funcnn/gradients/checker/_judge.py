@@ -25,6 +25,7 @@ from funcnn.gradients.checker._inputs import Candidate
 
 # Without a slope to ask, a difference has to be plain to be called a mistake.
 _PLAIN = 1e-2
+KINK_LABELS = ("tie", "zero of", "bound", "step")  # of points on a boundary
 _OUTPUTS_ALONE = 12  # how many are asked alone
 _WEIGHTS = {"huge": 1e4, "tiny": 1e-3}  # of cotangents, beside those of order 1
 
@@ -107,8 +108,8 @@ class Judge:
         declared: bool,
     ) -> None:
         self._evaluation, self._names, self._active = evaluation, names, active
-        # what is declared may hide some of its derivative from its own slopes
-        self._numerical = evaluation.numerical and not declared
+        hidden = declared and evaluation.stops_gradients
+        self._numerical = evaluation.numerical and not hidden
         self._typical: dict[int, float] = {}
         self._rng = np.random.default_rng(0)
         self.largest = 0.0
@@ -185,7 +186,9 @@ class Judge:
             reason = "the automatic derivative is not finite, and no slope is known"
             return case.finding(self._names, NOT_TESTABLE, apart, "", reason)
         plain = apart.relative > _PLAIN or not self._numerical
+        onto_kink = case.candidate.label.startswith(KINK_LABELS)
         smooth = case.candidate.smooth or case.candidate.given
+        smooth = smooth or (not self._numerical and not onto_kink)
         if not np.isfinite(manual) or (plain and smooth):
             reason = f"differs from the automatic derivative; {undecided}"
             return case.finding(self._names, RULE_WRONG, apart, "", reason)

@@ -1,5 +1,6 @@
 """What a rule loses by rounding, beside what automatic differentiation does."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -19,15 +20,17 @@ from funcnn.gradients.checker._occurrence import Occurrence
 _ULPS = {8: 1e5, 4: 1500.0, 2: 16.0}
 _FAR_ULPS = {8: 1e13, 4: 1e5, 2: 16.0}  # far out only what is plain
 _NEAR = ("given", "near", "random")
-_FAR = ("random, times 5", "random, times 30")
+_FAR = ("random, times 5", "random, times 30", "random, times -30")
 _CONDITION = 8.0  # times what one unit in the last place of the inputs changes
+_POOR = 1e-2  # relative: an automatic derivative so far off is no measure
+_FADED = 1e-2  # of what an array usually is: below it is saturated, and may be 0
 _SHARE = 4.0  # of the automatic derivative's own error
 
 
 def rounding_findings(occurrence: Occurrence, evaluation: Evaluation) -> list[Finding]:
     """Where in its dtypes it is far less exact than automatic differentiation."""
     programs = evaluation.programs
-    if programs.automatic is None or occurrence.surrogate or not evaluation.exact:
+    if programs.automatic is None or not evaluation.exact:
         return []
     own = jax.jit(
         lambda *xs: (
@@ -39,7 +42,8 @@ def rounding_findings(occurrence: Occurrence, evaluation: Evaluation) -> list[Fi
     given = evaluation.lifted(occurrence.inputs[0])
     made = {c.label: c for c in candidates(given, programs.floats, 0)}
     chosen = [made[label] for label in (*_NEAR, *_FAR) if label in made]
-    chosen += [asked.farther(made[_FAR[-1]])] if _FAR[-1] in made else []
+    if _FAR[-1] in made:
+        chosen += [asked.farther(made[_FAR[-1]], by) for by in (10.0, 1e19)]
     for candidate in chosen:
         # of one sign too: a long sum in a narrow dtype stops growing
         random = cotangents(evaluation.types, 1)["random"]
@@ -49,12 +53,14 @@ def rounding_findings(occurrence: Occurrence, evaluation: Evaluation) -> list[Fi
     return []
 
 
-class _Asked(NamedTuple):
-    """A rule, and its programs in their own dtypes."""
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """A rule, its programs in their own dtypes, and how large things usually are."""
 
     occurrence: Occurrence
     evaluation: Evaluation
     own: Any
+    typical: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def at(self, candidate: Candidate, weights: list[np.ndarray]) -> list[Finding]:
         """What is far less exact than it could be, at one point."""
@@ -79,7 +85,10 @@ class _Asked(NamedTuple):
         ulps = _FAR_ULPS if far else _ULPS
         tolerance, found = evaluation.tolerance, []
         for number_of, one in enumerate(compared):
-            said = one.excess(tolerance, ulps)
+            if not far:
+                usual = self.typical.get(one.name, 0.0)
+                self.typical[one.name] = max(usual, one.largest)
+            said = one.excess(tolerance, ulps, self.typical.get(one.name, 0.0))
             if said is None:
                 continue
             index, relative, reason = said
@@ -110,14 +119,14 @@ class _Asked(NamedTuple):
     def _moving(self) -> list[Any]:
         return [self.evaluation.avals[i] for i in self.evaluation.programs.floats]
 
-    def farther(self, candidate: Candidate) -> Candidate:
-        """Ten times as far out."""
+    def farther(self, candidate: Candidate, by: float) -> Candidate:
+        """Farther out, up to where squares overflow."""
         floats = self.evaluation.programs.floats
         arrays = [
-            np.where(is_plain(x), x * 10, x) if i in floats else x
+            np.where(is_plain(x), x * by, x) if i in floats else x
             for i, x in enumerate(candidate.arrays)
         ]
-        return candidate._replace(label="random, times 300", arrays=arrays)
+        return candidate._replace(label=f"random, times {30 * by:g}", arrays=arrays)
 
     def _exactly(self, given: list[Any], number: int) -> Outcome:
         lifted = self.evaluation.lifted(given)
@@ -196,13 +205,19 @@ class _Compared(NamedTuple):
         """Whether the rule's array is."""
         return bool(np.isfinite(np.asarray(self.manual)).all())
 
+    @property
+    def largest(self) -> float:
+        """The size of the largest true entry."""
+        finite = self.true[np.isfinite(self.true)]
+        return float(np.abs(finite).max(initial=0.0))
+
     def error(self, index: tuple[int, ...]) -> float:
         """The rule's, at one entry."""
         rule = np.asarray(self.manual).astype(self.true.dtype)
         return float(np.nan_to_num(np.abs(rule - self.true), nan=np.inf)[index])
 
     def excess(
-        self, tolerance: float, ulps: dict[int, float]
+        self, tolerance: float, ulps: dict[int, float], typical: float
     ) -> tuple[tuple[int, ...], float, str] | None:
         """The worst entry, its error and words for it, if the error is too large."""
         dtype = self.manual.dtype
@@ -210,7 +225,7 @@ class _Compared(NamedTuple):
         rule, auto = (
             np.asarray(x).astype(self.true.dtype) for x in (self.manual, self.automatic)
         )
-        largest = float(np.abs(self.true).max(initial=0.0))
+        largest = max(self.largest, _FADED * typical)
         finite = np.isfinite(self.true).all() and np.isfinite(auto).all()
         if not finite or not 1e3 * float(limits.tiny) < largest < float(limits.max):
             return None
@@ -221,6 +236,8 @@ class _Compared(NamedTuple):
         index = tuple(map(int, np.unravel_index(np.argmax(wrong), wrong.shape)))
         error, by_auto = float(wrong[index]), float(np.abs(auto - self.true).max())
         unit = float(limits.eps) * largest
+        if by_auto > _POOR * largest:
+            return None
         if error <= max(_SHARE * by_auto, ulps[min(_width(dtype), 8)] * unit):
             return None
         reason = (

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from funcnn import _jax
+from funcnn.gradients.checker._evaluation import wide
 from funcnn.gradients.checker._marks import Marks
 from funcnn.gradients.checker._witnesses import is_inexact
 
@@ -119,4 +120,4 @@ def _one(
     if not is_inexact(x.dtype):
         return taken
     noise = 1 + 0.1 * rng.standard_normal(shape)
-    return jnp.asarray(np.asarray(taken).astype(np.float64) * noise).astype(x.dtype)
+    return jnp.asarray(wide(taken) * noise).astype(x.dtype)
