@@ -71,6 +71,13 @@ def rule_name(equation: Equation) -> str:
     return str(equation.params["call_jaxpr"].debug_info.func_src_info)
 
 
+def is_custom_root(equation: Equation) -> bool:
+    """Whether it is the rule of `jax.lax.custom_root`."""
+    if "_prim" in equation.params:
+        return type(equation.params["_prim"]).__name__ == "CustomRoot"
+    return is_rule(equation) and rule_name(equation).startswith("_custom_root")
+
+
 def rule_constants(equation: Equation) -> int:
     """How many of a rule's inputs, the first, are constants of its functions."""
     return int(equation.params.get("num_consts", 0))
@@ -142,6 +149,20 @@ def with_equations(
     if isinstance(changed, type(program)):
         return changed
     return jex.core.ClosedJaxpr(changed, program.consts)
+
+
+def varying(x: Any, axis: str) -> Any:
+    """A value that is the same on all devices of a mesh's axis, as one that may not be.
+
+    Its cotangents are summed over the axis.
+    """
+    return jax.lax.pcast(x, axis, to="varying")
+
+
+def is_about_varying(error: BaseException) -> bool:
+    """Whether JAX refuses a program for what varies over a mesh and what does not."""
+    text = str(error).lower()
+    return "manual axes" in text or "manual axis" in text
 
 
 def _expandable(equation: Equation) -> bool:

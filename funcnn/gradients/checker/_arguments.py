@@ -36,19 +36,20 @@ def of_arrays(tool: str, f: Callable[..., Any], args: tuple[Any, ...]) -> OfArra
     leaves, tree = jax.tree.flatten(args)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         raise TypeError(f"{tool} needs values: it cannot run inside jit, vmap or grad")
-    is_array = [_is_array(leaf) for leaf in leaves]
+    chosen = [is_array(leaf) for leaf in leaves]
 
     def function(*arrays: Any) -> Any:
         given = iter(arrays)
-        mixed = [next(given) if yes else x for yes, x in zip(is_array, leaves)]
+        mixed = [next(given) if yes else x for yes, x in zip(chosen, leaves)]
         return f(*jax.tree.unflatten(tree, mixed))
 
-    pairs = zip(leaf_names(f, args), leaves, is_array, strict=True)
-    chosen = [(name, jnp.asarray(leaf)) for name, leaf, yes in pairs if yes]
-    return OfArrays(function, [a for _, a in chosen], [n for n, _ in chosen])
+    pairs = zip(leaf_names(f, args), leaves, chosen, strict=True)
+    named = [(name, jnp.asarray(leaf)) for name, leaf, yes in pairs if yes]
+    return OfArrays(function, [a for _, a in named], [n for n, _ in named])
 
 
-def _is_array(leaf: Any) -> bool:
+def is_array(leaf: Any) -> bool:
+    """Whether `of_arrays` gives it as an array."""
     if isinstance(leaf, np.ndarray | np.generic):
         return leaf.dtype.kind in "biufcV"  # no text and no objects
     return isinstance(leaf, jax.Array | float | complex)

@@ -19,6 +19,7 @@ Arrays = list[np.ndarray]
 # constants are rounded to it even where nothing else is.
 _TOLERANCES = {8: 1e-6, 4: 2e-5, 2: 3e-2}
 _OWN_DTYPES = {8: 1e-6, 4: 5e-4, 2: 1e-1}  # where they cannot be lifted
+_OWN_VALUES = {8: 2e-7, 4: 5e-5, 2: 1e-1}
 _LOOPS = 5e-3  # what solves by iteration is as far off as it stops early
 _LONG_SCAN, _LONG_SCANS = 8, 2e-4
 
@@ -76,8 +77,8 @@ class Evaluation:
     @property
     def value_tolerance(self) -> float:
         """The same for outputs."""
-        bound = {8: 2e-7, 4: 4e-7, 2: 2e-2} if self.exact else _OWN_DTYPES
-        return bound[self.width]
+        exact = {8: 2e-7, 4: 4e-7, 2: 2e-2}
+        return (exact if self.exact else _OWN_VALUES)[self.width]
 
     @functools.cached_property
     def stops_gradients(self) -> bool:
@@ -121,6 +122,16 @@ class Evaluation:
     def lifted(self, inputs: Sequence[Any]) -> list[Any]:
         """Floats as float64, on the host; keys stay what they are."""
         return [wide(x) for x in inputs]
+
+    def fitted(self, inputs: Sequence[Any]) -> list[Any]:
+        """As they are; rounded to the program's dtypes where it cannot be lifted."""
+        if self.exact:
+            return list(inputs)
+        rounded = [
+            x.astype(a.dtype) if is_inexact(a.dtype) else x
+            for x, a in zip(inputs, self.avals)
+        ]
+        return self.lifted(rounded)
 
     @functools.cached_property
     def numerical(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from funcnn import _jax
 from funcnn.gradients._points import snapped
 from funcnn.gradients._verdicts import (
     AUTO_WRONG,
@@ -32,6 +33,7 @@ from funcnn.gradients.checker._structure import Bytes, bytes_saved, is_linear, m
 from funcnn.gradients.checker._witnesses import Programs, programs
 
 _LARGE = 200_000  # entries: from here on fewer points
+_LONGEST = 160  # characters of an error's message
 _ENOUGH = 4  # findings of one rule that fail
 
 
@@ -109,7 +111,7 @@ def examine(occurrence: Occurrence, depth: Depth) -> Examination:
     if not traced.floats or not traced.outputs:
         done.notes.append("nothing to differentiate: no floats in or no floats out")
         return done
-    if occurrence.name == "_custom_root":
+    if _jax.is_custom_root(occurrence.equation):
         done.notes.append(
             "JAX gives its derivative to the constants of another function"
         )
@@ -131,6 +133,7 @@ def _compare(
     judge.learn(_typical(evaluation, given[0]))
     smooth: list[Candidate] = []
     for candidate in _candidates(occurrence, evaluation, given, depth):
+        candidate = candidate._replace(arrays=evaluation.fitted(candidate.arrays))
         defined = _at(candidate, occurrence, evaluation, judge, done)
         if candidate.smooth and defined and len(smooth) < 3:
             smooth.append(candidate)
@@ -318,9 +321,15 @@ def _misfits(occurrence: Occurrence, traced: Programs) -> list[Finding]:
 
 
 def _raised(error: BaseException) -> Finding:
-    lines = str(error).strip().splitlines() or [""]
-    reason = f"{type(error).__name__}: {lines[0]}"
+    reason = f"{type(error).__name__}: {said(error)}"
     return Finding(RAISES, "", "given", "", (), None, None, "", 0.0, reason)
+
+
+def said(error: BaseException) -> str:
+    """An error's message in one line, without the traceback that it may hold."""
+    lines = str(error).strip().partition("-" * 20)[0].strip().splitlines() or [""]
+    line = lines[-1] if "Traceback" in lines[0] else lines[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def shape_findings(occurrence: Occurrence, label: str) -> list[Finding]:

@@ -286,7 +286,9 @@ class Judge:
             return None
         expected = _along(manual, direction)
         size = float(np.abs(manual * direction).sum())
-        slack = 10 * slopes.central_error + 1e-3 * abs(slopes.central) + 1e-4 * size
+        coarse = max(1.0, 1e4 * self._evaluation.tolerance)
+        slack = 10 * slopes.central_error + 1e-3 * abs(slopes.central)
+        slack += 1e-4 * coarse * size
         slack += 1e-9 * (_length(direction) + 1)
         return None if abs(expected - slopes.central) <= slack else _slopes_text(slopes)
 

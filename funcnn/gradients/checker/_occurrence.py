@@ -42,6 +42,7 @@ class Occurrence:
       inputs: the arrays that reached it, once for each visit.
       region: whether it is a program with rules in it, looked at as one.
       surrogate: whether it is held against a declaration and not against its value.
+      inside: of a region, names and places of the rules in it.
     """
 
     equation: Any
@@ -53,12 +54,14 @@ class Occurrence:
     inputs: tuple[list[Any], ...]
     region: bool
     surrogate: bool
+    inside: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
         """What the rule, or the program, is called."""
         if self.region:
-            return str(self.equation.primitive.name)
+            names = dict.fromkeys(name for name, _ in self.inside)
+            return f"{self.equation.primitive.name} with {', '.join(names)}"
         if self.call is not None:
             name = getattr(self.call.custom, "__name__", "")
             if name.strip("_") not in ("", "reference", "<lambda>"):
@@ -71,7 +74,8 @@ class Occurrence:
         if self.call is not None and (place := _derivative_place(self.call.custom)):
             return place
         if self.region:
-            return self.called_at
+            places = dict.fromkeys(place for _, place in self.inside)
+            return next(iter(places)) if len(places) == 1 else self.called_at
         name = _jax.rule_name(self.equation)
         has_program = "call_jaxpr" in self.equation.params
         known = _places.derivative_place(self.equation) if has_program else ""
@@ -177,7 +181,19 @@ def _occurrence(
         (inputs,),
         visit.region,
         surrogate and stands_for is not None,
+        _rules_inside(visit.equation, marks) if visit.region else (),
     )
+
+
+def _rules_inside(equation: Any, marks: Marks) -> tuple[tuple[str, str], ...]:
+    found = []
+    for program in jex.core.jaxprs_in_params(equation.params):
+        for inner in _rules_in(program):
+            call = marks.calls.get(mark_of(inner))
+            name = _jax.rule_name(inner).partition(" at ")[0]
+            place = _derivative_place(call.custom) if call else ""
+            found.append((getattr(call and call.custom, "__name__", name), place))
+    return tuple(found)
 
 
 def _recorded(

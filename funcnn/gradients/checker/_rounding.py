@@ -43,7 +43,7 @@ def rounding_findings(occurrence: Occurrence, evaluation: Evaluation) -> list[Fi
     made = {c.label: c for c in candidates(given, programs.floats, 0)}
     chosen = [made[label] for label in (*_NEAR, *_FAR) if label in made]
     if _FAR[-1] in made:
-        chosen += [asked.farther(made[_FAR[-1]], by) for by in (10.0, 1e19)]
+        chosen.append(asked.farther(made[_FAR[-1]], 10.0))
     for candidate in chosen:
         # of one sign too: a long sum in a narrow dtype stops growing
         random = cotangents(evaluation.types, 1)["random"]
@@ -84,7 +84,7 @@ class _Asked:
             return []
         ulps = _FAR_ULPS if far else _ULPS
         tolerance, found = evaluation.tolerance, []
-        for number_of, one in enumerate(compared):
+        for one in compared:
             if not far:
                 usual = self.typical.get(one.name, 0.0)
                 self.typical[one.name] = max(usual, one.largest)
@@ -93,7 +93,7 @@ class _Asked:
                 continue
             index, relative, reason = said
             if one.error(index) <= _CONDITION * self._sensitivity(
-                given, number, true, number_of, index
+                given, number, true, one.name, index
             ):
                 continue
             values = [
@@ -120,7 +120,7 @@ class _Asked:
         return [self.evaluation.avals[i] for i in self.evaluation.programs.floats]
 
     def farther(self, candidate: Candidate, by: float) -> Candidate:
-        """Farther out, up to where squares overflow."""
+        """Farther out."""
         floats = self.evaluation.programs.floats
         arrays = [
             np.where(is_plain(x), x * by, x) if i in floats else x
@@ -150,7 +150,7 @@ class _Asked:
         given: list[Any],
         number: int,
         true: Outcome,
-        which: int,
+        which: str,
         index: tuple[int, ...],
     ) -> float:
         """What one unit in the last place of the inputs changes."""
@@ -164,17 +164,12 @@ class _Asked:
                 most = max(most, float(change[index]))
         return most
 
-    def _truths(self, true: Outcome) -> list[np.ndarray]:
-        manual = self.evaluation.programs
-        number = len(manual.value.out_avals) + len(manual.floats)
-        nothing = [np.zeros(())] * number
-        return [c.true for c in self._compared(*self._ones(), true)] or nothing
-
-    def _ones(self) -> tuple[list[Any], list[Any]]:
-        """In place of what the rule gives: nothing of it is left out."""
-        number = len(self.evaluation.programs.value.out_avals)
-        ones = [np.ones(1)] * (number + len(self.evaluation.programs.floats))
-        return ones, ones
+    def _truths(self, true: Outcome) -> dict[str, np.ndarray]:
+        programs, names = self.evaluation.programs, self.occurrence.names
+        found = {f"output {i}": y for i, y in zip(programs.outputs, true.value)}
+        return found | {
+            names[i]: x for i, x in zip(programs.floats, true.automatic or [])
+        }
 
 
 def _nudged(x: Any, rng: np.random.Generator) -> Any:

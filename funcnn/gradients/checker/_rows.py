@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from funcnn.gradients import _places
 from funcnn.gradients._verdicts import NOT_TESTABLE, RAISES
-from funcnn.gradients.checker._examine import Examination, verdict
+from funcnn.gradients.checker._examine import Examination, said, verdict
+from funcnn.gradients.checker._judge import Finding
 from funcnn.gradients.checker._occurrence import Occurrence
 from funcnn.gradients.checker._structure import Bytes
 
@@ -61,7 +62,7 @@ def row_of(
     """The row of an examined rule; without one, of the whole program."""
     word = verdict(done, occurrence)
     shown = [f for f in done.findings if f.verdict == word]
-    worst = max(shown, key=lambda f: f.relative_error, default=None)
+    worst = shown[0] if shown else None
     says = (
         _says(worst) if worst else "; ".join(done.notes) if word == NOT_TESTABLE else ""
     )
@@ -103,29 +104,33 @@ def row_of(
     )
 
 
-def _says(finding: Any) -> str:
-    return f"{finding.reason} (at {finding.point})" if finding.point else finding.reason
+def _says(finding: Finding) -> str:
+    """What is wrong, in one line: where, what came out, what is true."""
+    parts = [finding.reason]
+    if finding.manual is not None:
+        entry = ", ".join(map(str, finding.entry))
+        true = finding.numerical or _short(finding.automatic)
+        what = f"[{entry}]" if finding.entry else ""
+        parts.append(f"{what} {_short(finding.manual)}, not {true}".strip())
+    text = ": ".join(parts)
+    return f"{text} (at {finding.point})" if finding.point else text
+
+
+def _short(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float | complex) else str(value)
 
 
 def raised_row(error: BaseException, where: str) -> AuditRow:
     """A row for what stopped the audit of a program."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = next(
-        (
-            f"{f.filename}:{f.lineno}"
-            for f in reversed(frames)
-            if _is_foreign(f.filename)
-        ),
-        "",
-    )
-    lines = str(error).strip().splitlines() or [""]
-    says = f"{type(error).__name__}: {lines[0]}"
+    foreign = (f"{f.filename}:{f.lineno}" for f in reversed(frames) if _is_foreign(f))
+    place = next(foreign, "")
+    says = f"{type(error).__name__}: {said(error)}"
     if where:
         says = f"stopped at {where}: {says}"
-    return AuditRow(
-        "program", _places.short_place(place), "", RAISES, "", 0.0, 0, says, place
-    )
+    at = _places.short_place(place)
+    return AuditRow("program", at, "", RAISES, "", 0.0, 0, says, place)
 
 
-def _is_foreign(file: str) -> bool:
-    return not file.startswith((*_places.JAX, _places.FUNCNN))
+def _is_foreign(frame: traceback.FrameSummary) -> bool:
+    return not frame.filename.startswith((*_places.JAX, _places.FUNCNN, "<frozen"))

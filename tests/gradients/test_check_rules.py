@@ -1,0 +1,52 @@
+"""No false alarm: every rule of ours, in every dtype, at every scale."""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from matrix import NAMES, cases
+
+import funcnn as fn
+
+DTYPES = [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64]
+SCALES = [1e-3, 1e-1, 1.0, 1e1, 1e2]
+# arguments that cannot be scaled: they are probabilities
+FRACTIONS = {("binary_cross_entropy.binary_cross_entropy", 0)}
+
+
+def _largest(name, dtype):
+    return max(cases(name, dtype=dtype), key=lambda c: sum(x.size for x in c.floats))
+
+
+def _scaled(name, case, scale, dtype):
+    limit = float(jnp.finfo(dtype).max) / 4
+    for position, x in zip(case.positions, case.floats):
+        factor = 1 if (name, position) in FRACTIONS else scale
+        wide = np.clip(np.asarray(x, np.float64) * factor, -limit, limit)
+        yield wide.astype(dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: jnp.dtype(d).name)
+@pytest.mark.parametrize("name", NAMES)
+def test_correct_rules_pass_at_every_scale(name, dtype):
+    wide = jax.enable_x64(True) if dtype is jnp.float64 else contextlib.nullcontext()
+    with wide:
+        case = _largest(name, dtype)
+        for scale in SCALES:
+            args = tuple(_scaled(name, case, scale, dtype))
+            report = fn.check(case.manual, *args, fast=True)
+            assert report.rows, f"{name} at {scale}"
+            assert report.ok, f"{name} at {scale}\n{report}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_pass_their_own_check(name):
+    from matrix import RULES
+
+    report = fn.check(RULES[name])
+    assert len(report.rows) > 1
+    report.assert_ok()
