@@ -127,8 +127,13 @@ def exact(program: Any) -> Callable[..., list[Any]]:
         try:
             jax.eval_shape(lambda *xs: _evaluate(jaxpr, consts, xs), *shapes)
         except NotImplementedError:
-            return functools.partial(_in_own_dtypes, program)
+            return in_own_dtypes(program)
     return lambda *xs: _evaluate(jaxpr, consts, xs)
+
+
+def in_own_dtypes(program: Any) -> Callable[..., list[Any]]:
+    """The program as a function of float64 arrays, which rounds them."""
+    return functools.partial(_in_own_dtypes, program)
 
 
 def is_exact(function: Callable[..., Any]) -> bool:

@@ -11,6 +11,7 @@ from funcnn.gradients._verdicts import AUTO_WRONG, SURROGATE, fails
 from funcnn.gradients.checker._arguments import OfArrays, of_arrays
 from funcnn.gradients.checker._consumed import consumed_occurrences
 from funcnn.gradients.checker._examine import (
+    LARGE,
     Depth,
     Examination,
     examine,
@@ -18,6 +19,7 @@ from funcnn.gradients.checker._examine import (
 )
 from funcnn.gradients.checker._marks import Declared
 from funcnn.gradients.checker._occurrence import Found, Occurrence, occurrences
+from funcnn.gradients.checker._reduced import entries, reduced
 from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of
 from funcnn.gradients.checker._shapes import captured_sizes, reshaped
 from funcnn.gradients.checker._whole import whole_findings
@@ -77,6 +79,9 @@ def audit(
     Raises:
       TypeError: when `f` is no function, or inside of `jit`, `vmap` or `grad`.
 
+    A rule with more than 20,000 entries in its inputs is compared at those, and near
+    them, in its own dtypes, and examined at length for the first two examples.
+
     Limits: where the function repeats until it is near enough (`while_loop`), its own
     derivative is known to half a percent only. A gradient that is cut off on purpose
     needs a declaration, `funcnn.rule(..., surrogate=...)` or `reference`. Values are
@@ -88,7 +93,7 @@ def audit(
         found = occurrences(program.function, program.arrays, declared)
     except Exception as error:  # of any kind: it is f's own
         return report(title, [raised_row(error, "")], "rule")
-    rows = _examined(found, declared, Depth.fast() if fast else Depth())
+    rows = _examined(program, found, declared, Depth.fast() if fast else Depth())
     notes = () if rows else ("no hand-written rule in this program",)
     if found.stopped:
         rows.append(raised_row(found.stopped[1], found.stopped[0]))
@@ -108,8 +113,20 @@ def _name(f: Any) -> str:
     return str(getattr(f, "__name__", type(f).__name__))
 
 
-def _examined(found: Found, declared: Declared, depth: Depth) -> list[AuditRow]:
-    rows = [row_of(o, examine(o, depth)) for o in found.occurrences]
+def _examined(
+    program: OfArrays, found: Found, declared: Declared, depth: Depth
+) -> list[AuditRow]:
+    large = [entries(o.inputs[0]) > LARGE for o in found.occurrences]
+    fewer = reduced(program, found, declared) if any(large) else None
+    rows = []
+    for number, occurrence in enumerate(found.occurrences):
+        if fewer is None or not large[number]:
+            rows.append(row_of(occurrence, examine(occurrence, depth)))
+            continue
+        done = examine(occurrence, Depth.lightest())
+        if not done.failures:
+            done = done.joined(examine(fewer.occurrences[number], depth))
+        rows.append(row_of(occurrence, done))
     for one in consumed_occurrences(found.consumed, declared):
         if isinstance(one, Occurrence):
             rows.append(row_of(one, examine(one, depth), consumed=True))

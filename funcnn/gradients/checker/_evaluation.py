@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from funcnn.gradients._numeric import Slopes, directional
-from funcnn.gradients._shadow import exact, is_exact, parts
+from funcnn.gradients._shadow import exact as _exact
+from funcnn.gradients._shadow import in_own_dtypes, is_exact, parts
 from funcnn.gradients.checker._witnesses import Programs, is_inexact
 
 Arrays = list[np.ndarray]
@@ -50,8 +51,9 @@ class Outcome(NamedTuple):
 class Evaluation:
     """Compiles a rule's programs once, and evaluates them where it is asked to."""
 
-    def __init__(self, programs: Programs) -> None:
-        self.programs = programs
+    def __init__(self, programs: Programs, *, lift: bool = True) -> None:
+        self.programs, self.lift = programs, lift
+        exact = _exact if lift else in_own_dtypes
         self._value = exact(programs.value)
         self._manual = exact(programs.manual)
         self._declared = exact(programs.declared)
@@ -61,7 +63,7 @@ class Evaluation:
             lifted.append(self._automatic)
         self.exact = all(map(is_exact, lifted))
         self.width = _narrowest(programs)
-        self._run = jax.jit(self._all, compiler_options=_FAST)
+        self._run = jax.jit(self._all, compiler_options=_FAST if lift else None)
         self.avals = [v.aval for v in parts(programs.value)[0].invars]
         self.types = [
             parts(programs.value)[0].outvars[i].aval for i in programs.outputs

@@ -32,7 +32,7 @@ from funcnn.gradients.checker._second_order import second_order_findings
 from funcnn.gradients.checker._structure import Bytes, bytes_saved, is_linear, misfits
 from funcnn.gradients.checker._witnesses import Programs, programs
 
-_LARGE = 200_000  # entries: from here on fewer points
+LARGE = 20_000  # entries: from here on fewer points
 _LONGEST = 160  # characters of an error's message
 _ENOUGH = 4  # findings of one rule that fail
 
@@ -45,16 +45,24 @@ class Depth:
       snapped: the largest number of points on kinks, zeros and ties.
       seconds: after which no new point of a rule is begun.
       second_order: whether derivatives of the derivative are compared.
+      light: whether only the given inputs and some near them are looked at, in the
+        program's own dtypes and without slopes.
     """
 
     snapped: int = 16
     seconds: float = 10.0
     second_order: bool = True
+    light: bool = False
 
     @classmethod
     def fast(cls) -> "Depth":
         """Fewer points, and no second order."""
         return cls(snapped=6, seconds=3.0, second_order=False)
+
+    @classmethod
+    def lightest(cls) -> "Depth":
+        """For what is large."""
+        return cls(snapped=0, second_order=False, light=True)
 
 
 @dataclasses.dataclass
@@ -88,6 +96,17 @@ class Examination:
             default=None,
         )
 
+    def joined(self, other: "Examination") -> "Examination":
+        """Both together, of the same rule; `other` has been looked at longer."""
+        return dataclasses.replace(
+            other,
+            findings=self.findings + other.findings,
+            points=self.points + other.points,
+            skipped=self.skipped + other.skipped,
+            largest=max(self.largest, other.largest),
+            notes=list(dict.fromkeys(self.notes + other.notes)),
+        )
+
     @property
     def failures(self) -> int:
         """How many findings make the rule fail."""
@@ -117,7 +136,7 @@ def examine(occurrence: Occurrence, depth: Depth) -> Examination:
         )
         return done
     try:
-        _compare(occurrence, Evaluation(traced), done, depth)
+        _compare(occurrence, Evaluation(traced, lift=not depth.light), done, depth)
     except Exception as error:
         done.findings.append(_raised(error))
     return done
@@ -130,7 +149,8 @@ def _compare(
     names = occurrence.names
     judge = Judge(evaluation, names, occurrence.active, declared=occurrence.surrogate)
     given = [evaluation.lifted(inputs) for inputs in occurrence.inputs]
-    judge.learn(_typical(evaluation, given[0]))
+    if not depth.light:
+        judge.learn(_typical(evaluation, given[0]))
     smooth: list[Candidate] = []
     for candidate in _candidates(occurrence, evaluation, given, depth):
         candidate = candidate._replace(arrays=evaluation.fitted(candidate.arrays))
@@ -142,20 +162,23 @@ def _compare(
             break
         if done.failures >= _ENOUGH:
             break
-    if not done.failures:
+    if not done.failures and not depth.light:
         for candidate in smooth[:2]:
             weights = cotangents(evaluation.types, 5)["random"]
             outcome = evaluation.at(candidate.arrays, weights)
             if wrong := judge.both(candidate, weights, outcome):
                 done.findings.append(wrong)
     done.largest = judge.largest
-    done.findings += rounding_findings(occurrence, evaluation)
+    if not depth.light:
+        done.findings += rounding_findings(occurrence, evaluation)
     if depth.second_order and smooth and not done.failures and not occurrence.region:
         found, note = second_order_findings(
             occurrence, evaluation, smooth, occurrence.names
         )
         done.findings += found
         done.notes += note
+    if depth.light:
+        return
     done.linear = is_linear(occurrence.equation, evaluation.programs)
     done.saved = bytes_saved(occurrence, evaluation.programs)
     if occurrence.surrogate and not done.failures:
@@ -180,14 +203,14 @@ def _candidates(
     floats = evaluation.programs.floats
     entries = sum(np.size(x) for x in given[0])
     made = list(candidates(given[0], floats, 0))
-    if entries > _LARGE:
-        made = made[:4]
+    if entries > LARGE or depth.light:
+        made = made[: 2 if depth.light else 4]
     if not any(t.size for t in evaluation.types):  # nothing says where it is defined
         made = [c for c in made if not c.label.endswith("negative")]
     yield from made
     for number, other in enumerate(given[1:3], 2):
         yield Candidate(f"given, visit {number}", other, smooth=False, given=True)
-    if entries > _LARGE or not depth.snapped:
+    if entries > LARGE or not depth.snapped:
         return
     start = next((c for c in made if c.label == "near"), made[0])
     if any(is_symmetric(start.arrays[i]) for i in floats) or evaluation.iterates:
@@ -212,7 +235,7 @@ def _at(
     done: Examination,
 ) -> bool:
     """Compares at one point; whether the function is defined there."""
-    several = candidate.given or candidate.label == "near"
+    several = evaluation.lift and (candidate.given or candidate.label == "near")
     plain = cotangents(evaluation.types, 1)
     weights = plain["random"]
     outcome = evaluation.at(candidate.arrays, weights)
