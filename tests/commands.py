@@ -8,11 +8,10 @@ TINY = ["--epochs", "2", "--batch-size", "8"]
 SMALL = [*TINY, "--model", "mlp"]
 
 
-def run(*arguments, prefix=(), **options):
+def run(*arguments, prefix=(), timeout=300, **options):
     command = [*prefix, sys.executable, "-m", "funcnn", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, **options
-    )
+    options |= {"capture_output": True, "text": True, "timeout": timeout}
+    return subprocess.run(command, check=False, **options)
 
 
 def run_folder_of(output):

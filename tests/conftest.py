@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 
 # Tests compile thousands of tiny programs and run each once: LLVM's optimizations
 # would cost most of the time. Set before JAX starts.
@@ -14,3 +15,6 @@ _CACHE = pathlib.Path(__file__).parent.parent / ".jax_cache"
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+# For the benchmarks, which are not installed; last, so that the installed package is.
+sys.path.append(str(pathlib.Path(__file__).parent.parent))

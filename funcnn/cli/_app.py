@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 import funcnn
+from funcnn.cli._audit import audit
+from funcnn.cli._check import check
 from funcnn.cli._predict import predict
 from funcnn.cli._train import train
 
@@ -16,6 +18,8 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(predict)
+app.command()(check)
+app.command()(audit)
 
 
 def _version(wanted: bool) -> None:

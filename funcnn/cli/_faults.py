@@ -1,4 +1,4 @@
-"""Faults of the user's files and options: one line and exit code 1, no traceback."""
+"""Faults of the user's files and options: one line and an exit code, no traceback."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,6 +10,10 @@ from funcnn.errors import LayerError
 from funcnn.training import WeightsError
 
 
+class InputError(Exception):
+    """Input that there is nothing to be done with: exit code 2, as for options."""
+
+
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
     """Turns the errors that bad input raises into a line on standard error."""
@@ -17,6 +21,8 @@ def reported() -> Iterator[None]:
         yield
     except (DataError, LayerError, WeightsError, ImportError) as error:
         _fail(str(error))
+    except InputError as error:
+        _fail(str(error), 2)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{error.strerror or error}")
@@ -25,6 +31,6 @@ def reported() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 1) -> None:
     typer.echo(f"funcnn: {message}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)

@@ -1,0 +1,248 @@
+"""`funcnn check`, run as a person runs it."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import matrix
+import pytest
+from commands import run
+
+import funcnn
+from funcnn import ops
+from funcnn.cli._check_rows import merged
+from funcnn.gradients.checker import AuditRow
+from funcnn.ops._rules import rules_of_ops
+
+PACKAGE = pathlib.Path(funcnn.__file__).parent
+
+
+@pytest.fixture(scope="session")
+def checked(tmp_path_factory):
+    """Two ops, saved: the process and its folder."""
+    folder = tmp_path_factory.mktemp("check")
+    files = ["--json", folder / "report.json", "--html", folder / "report.html"]
+    return run("check", "squared_error", "relu", "--fast", *files), folder
+
+
+def test_a_row_per_rule(checked):
+    done, _ = checked
+    assert done.returncode == 0, done.stderr
+    title, header, _, *rows, summary = done.stdout.splitlines()
+    assert title == "check of funcnn's rules"
+    assert header.split() == ["rule", "at", "cases", "points", "verdict", "error"]
+    assert [row.split()[0] for row in rows] == ["relu", "squared_error"]
+    assert re.search(r"_pointwise\.py:\d+ +\d+ +\d+ +OK", rows[0])
+    assert summary == "2 rules, 0 wrong"
+
+
+def test_plain_lines_tell_how_far_it_is(checked):
+    lines = checked[0].stderr.splitlines()
+    assert [line.split("  ")[:3] for line in lines] == [
+        ["1/2", "relu", "OK"],
+        ["2/2", "squared_error", "OK"],
+    ]
+
+
+def test_what_it_saves(checked):
+    folder = checked[1]
+    saved = json.loads((folder / "report.json").read_text())
+    assert saved["ok"]
+    relu = saved["rows"][0]
+    assert relu["cases"] == len(relu["each_case"]) > 4
+    assert relu["points"] == sum(case["points"] for case in relu["each_case"])
+    assert "squared_error" in (folder / "report.html").read_text()
+
+
+def broken(folder, file, right, wrong):
+    """The environment in which a copy of the package has a wrong rule."""
+    copy = folder / "funcnn"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    source = (copy / "ops" / file).read_text()
+    assert source.count(right) == 1
+    (copy / "ops" / file).write_text(source.replace(right, wrong))
+    lines = source.splitlines()
+    return os.environ | {"PYTHONPATH": str(folder)}, lines, copy / "ops" / file
+
+
+def test_a_broken_rule_is_named_with_file_and_line(tmp_path):
+    right = "jnp.where(positive, g, below(g"
+    environment, lines, file = broken(
+        tmp_path, "_pointwise.py", right, right.replace(", g,", ", 1.001 * g,")
+    )
+    line = next(i for i, text in enumerate(lines, 1) if right in text) - 2
+    assert lines[line - 1].strip() == "def backward(*args):"
+    options = {"env": environment, "cwd": tmp_path}
+    done = run("check", "squared_error", "relu", "--fast", **options)
+    assert done.returncode == 1, done.stderr
+    rows = done.stdout.splitlines()[3:]
+    assert re.match(rf"relu +_pointwise\.py:{line} .* RULE WRONG +case \d +x ", rows[0])
+    assert re.match(r"squared_error .* OK", rows[1])
+    assert rows[2:] == ["2 rules, 1 wrong", f"relu: {file}:{line}"]
+
+
+def test_unknown_ops_are_one_line_with_those_near():
+    done = run("check", "relu", "softmx")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert "'softmx'" in line
+    assert "softmax" in line
+    assert "affine" not in line
+    far = run("check", "zzzzzz").stderr  # none is near, so all are named
+    assert {"relu,", "softmax,", "conv,"} <= set(far.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "words"),
+    [
+        ("--json", "report.txt", "ends in .json"),
+        ("--html", "report.json", "ends in .html"),
+        ("--html", "none/report.html", "no folder none"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused_at_once(option, file, words):
+    done = run("check", "relu", option, file)
+    assert done.returncode == 2
+    assert option in done.stderr
+    assert words in done.stderr
+    assert "1/1" not in done.stderr
+
+
+def test_ctrl_c_says_what_is_known():
+    command = [sys.executable, "-m", "funcnn", "check", "relu", "conv", "--fast"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    first = process.stderr.readline()
+    assert first  # a rule is done, and the next one has begun
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "interrupted: 1 of 2 rules were checked" in output
+    assert first.split("  ")[1] in output
+    assert "Traceback" not in errors
+
+
+def test_a_bar_on_a_terminal():
+    command = [sys.executable, "-m", "funcnn", "check", "squared_error", "--fast"]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    shown = _read_all(ours)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, shown
+    assert "1/1" in shown
+    assert "━" in shown
+    assert "squared_error" in shown
+    assert b"\x1b" not in output
+
+
+def _read_all(descriptor, seconds=120):
+    read, end = b"", time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not select.select([descriptor], [], [], 1)[0]:
+            continue
+        try:
+            part = os.read(descriptor, 4096)
+        except OSError:  # the other end is closed
+            part = b""
+        if not part:
+            break
+        read += part
+    os.close(descriptor)
+    return read.decode()
+
+
+def test_help_explains_the_verdicts():
+    done = run("check", "--help", env=os.environ | {"COLUMNS": "100"})
+    assert done.returncode == 0
+    for words in ["RULE WRONG", "KINK OUTSIDE", "AUTO WRONG", "SURROGATE", "--fast"]:
+        assert words in done.stdout
+    # each on a line of its own
+    assert re.search(r"^ *OK  .*\n *KINK  ", done.stdout, re.MULTILINE)
+
+
+def test_every_rule_is_of_one_op():
+    found = [rule for rules in rules_of_ops(ops).values() for rule in rules.values()]
+    assert len(found) == len(matrix.RULES)
+    assert set(map(id, found)) == set(map(id, matrix.RULES.values()))
+    names = [name for rules in rules_of_ops(ops).values() for name in rules]
+    assert len(set(names)) == len(names)
+
+
+def _row(**fields):
+    plain = {"at": "", "path": "", "argument": "", "error": 0.0, "says": ""}
+    return AuditRow(**{"rule": "r", "verdict": "OK", "points": 2} | plain | fields)
+
+
+def test_the_worst_case_stands_for_the_rule():
+    rows = [
+        _row(path="case 0", error=9.0),
+        _row(path="case 1", verdict="RULE WRONG", error=1.0),
+        _row(path="case 2", verdict="RULE WRONG", error=float("nan")),
+        _row(path="case 3", verdict="KINK", error=99.0),
+    ]
+    row = merged("op", rows)
+    assert (row.verdict, row.case, row.cases, row.points) == (
+        "RULE WRONG",
+        "case 2",
+        4,
+        8,
+    )
+    assert merged("op", rows[:2]).case == "case 1"
+    assert merged("op", rows[:1]).case == ""
+
+
+_DEVICES = """
+import jax
+from funcnn.cli._devices import ask_for_cpu_devices
+{before}
+ask_for_cpu_devices()
+print(jax.device_count())
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "before", "count"),
+    [
+        ({}, "", 4),
+        ({"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}, "", 2),
+        ({"JAX_NUM_CPU_DEVICES": "3"}, "", 3),
+        ({}, "jax.devices()", 1),  # in use already
+    ],
+)
+def test_rules_get_four_devices_unless_the_user_said_otherwise(
+    environment, before, count
+):
+    plain = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _DEVICES.format(before=before)],
+        env=plain | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{count}\n", done.stderr
+
+
+@pytest.mark.slow
+def test_all_rules_of_ours_are_right():
+    done = run("check", timeout=1800)
+    print(f"{done.stdout}\njax {jax.__version__}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(matrix.RULES)} rules, 0 wrong" in done.stdout
