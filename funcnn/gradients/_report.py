@@ -125,9 +125,15 @@ class Report:
         return path
 
     def assert_ok(self) -> None:
-        """Raises AssertionError, with the table of what failed, unless `ok`."""
-        if not self.ok:
-            raise AssertionError(f"{self.title}\n{self._table(self.failures)}")
+        """Raises AssertionError, with the table of what failed, unless `ok`.
+
+        Under the table stand the smallest inputs that show it, where rows have them.
+        """
+        if self.ok:
+            return
+        shown = (getattr(row, "smallest", None) for row in self.failures)
+        parts = [f"{self.title}\n{self._table(self.failures)}"]
+        raise AssertionError("\n\n".join([*parts, *map(str, filter(None, shown))]))
 
     def _table(self, rows: Sequence[Any]) -> str:
         left = [i for i, c in enumerate(self.columns) if i == 0 or c in self.left]

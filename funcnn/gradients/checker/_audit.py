@@ -20,12 +20,13 @@ from funcnn.gradients.checker._examine import (
 from funcnn.gradients.checker._marks import Declared
 from funcnn.gradients.checker._occurrence import Found, Occurrence, occurrences
 from funcnn.gradients.checker._reduced import entries, reduced
-from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of
+from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of, shrunk
 from funcnn.gradients.checker._shapes import captured_sizes, reshaped
 from funcnn.gradients.checker._whole import whole_findings
 
 _SHAPES_SECONDS = 5.0
 _SHAPES_ENTRIES, _WHOLE_ENTRIES = 20_000, 100_000  # of the arguments
+_MOST_SHRUNK = 3  # rules that are wrong: one of them is where a person begins
 _COLUMNS = ("rule", "at", "path", "verdict", "argument", "error", "points", "says")
 _LEFT = ("at", "path", "verdict", "argument", "says")
 
@@ -118,18 +119,24 @@ def _examined(
 ) -> list[AuditRow]:
     large = [entries(o.inputs[0]) > LARGE for o in found.occurrences]
     fewer = reduced(program, found, declared) if any(large) else None
-    rows = []
+    rows: list[AuditRow] = []
+
+    def add(occurrence: Occurrence, done: Examination, consumed: bool = False) -> None:
+        row = row_of(occurrence, done, consumed=consumed)
+        few = sum(fails(r.verdict) for r in rows) < _MOST_SHRUNK
+        rows.append(shrunk(row, occurrence, declared) if few and depth.shrink else row)
+
     for number, occurrence in enumerate(found.occurrences):
         if fewer is None or not large[number]:
-            rows.append(row_of(occurrence, examine(occurrence, depth)))
+            add(occurrence, examine(occurrence, depth))
             continue
         done = examine(occurrence, Depth.lightest())
         if not done.failures:
             done = done.joined(examine(fewer.occurrences[number], depth))
-        rows.append(row_of(occurrence, done))
+        add(occurrence, done)
     for one in consumed_occurrences(found.consumed, declared):
         if isinstance(one, Occurrence):
-            rows.append(row_of(one, examine(one, depth), consumed=True))
+            add(one, examine(one, depth), consumed=True)
         else:
             call, error = one
             rows.append(raised_row(error, f"the call of {_name(call.custom)}"))
@@ -213,6 +220,7 @@ def _replaced(
     for number, occurrence in enumerate(there.occurrences):
         if wrong := shape_findings(occurrence, label):
             row = row_of(occurrence, Examination(findings=wrong, points=1))
+            row = shrunk(row, occurrence, declared)
             return [*rows[:number], row, *rows[number + 1 :]]
     return rows
 

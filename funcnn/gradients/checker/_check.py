@@ -15,8 +15,9 @@ from funcnn.gradients._verdicts import fails
 from funcnn.gradients.checker._arguments import of_arrays
 from funcnn.gradients.checker._audit import audit, report
 from funcnn.gradients.checker._examine import Depth, examine
-from funcnn.gradients.checker._occurrence import occurrences
+from funcnn.gradients.checker._occurrence import Occurrence, occurrences
 from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of
+from funcnn.gradients.checker._variants_rows import with_variants, with_variants_at
 from funcnn.gradients.checker._wide_cases import wide_rows
 
 
@@ -28,7 +29,17 @@ def check(op_or_f: Callable[..., Any], *args: Any, fast: bool = False) -> Report
         `jax.custom_jvp`, or a function that calls one.
       *args: where to check it. An op of ours needs none: without them it is checked
         over all of its own cases, each at the points that `audit` makes of it.
-      fast: look at fewer points, and at no second derivatives and other shapes.
+      fast: look at fewer points, and at no second derivatives, other shapes and
+        variants.
+
+    Besides what `audit` looks at, the derivative has to be the same under every
+    transformation of JAX, in the rule's own dtypes: without `jit`, under `vmap` over
+    each set of its arguments (of more than three: each alone and all), in `scan` and
+    `checkpoint`, as `vmap` of the gradient and the gradient of `vmap`, and in
+    `jax.shard_map` over up to four CPU devices, with sharded and with replicated
+    arguments. That is done where nothing else has been found, at the first and the
+    largest case, or call, of a rule. What JAX itself refuses in `shard_map`, or that
+    there is only one device, is among the notes of the row.
 
     Returns:
       A `Report` with an `AuditRow` for each case, or for each rule that a call with
@@ -45,13 +56,16 @@ def check(op_or_f: Callable[..., Any], *args: Any, fast: bool = False) -> Report
                 "funcnn.rule has cases of its own"
             )
         found = audit(op_or_f, *args, fast=fast)
-        return report(
-            found.title.replace("audit", "check", 1), list(found.rows), "rule"
-        )
+        rows = list(found.rows)
+        if not fast:
+            rows = with_variants_at(op_or_f, args, rows)
+        title = found.title.replace("audit", "check", 1)
+        return report(title, rows, "rule", found.notes)
     depth = Depth.fast() if fast else Depth()
-    rows = [
-        row for case in op_cases(op_or_f) for row in _of_case(op_or_f, *case, depth)
-    ]
+    pairs = [p for case in op_cases(op_or_f) for p in _of_case(op_or_f, *case, depth)]
+    rows = [row for row, _ in pairs]
+    if not fast:
+        rows = with_variants(rows, [occurrence for _, occurrence in pairs])
     if not any(fails(row.verdict) for row in rows):
         rows += wide_rows(op_or_f, list(op_cases(op_or_f)))
     return report(f"check of {op_or_f.__name__}", rows, "case")
@@ -70,7 +84,7 @@ def op_cases(op: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 def _of_case(
     op: Any, name: str, args: tuple[Any, ...], depth: Depth
-) -> Iterator[AuditRow]:
+) -> Iterator[tuple[AuditRow, Occurrence | None]]:
     statics = {i: args[i] for i in _jax.static_positions(op)}
     dynamic = tuple(a for i, a in enumerate(args) if i not in statics)
 
@@ -84,8 +98,9 @@ def _of_case(
     try:
         found = occurrences(program.function, program.arrays, {})
     except Exception as error:  # of any kind: it is the op's own
-        yield raised_row(error, name)
+        yield raised_row(error, name), None
         return
     for occurrence in found.occurrences:
         row = row_of(occurrence, examine(occurrence, depth))
-        yield row._replace(path="/".join(filter(None, (name, row.path))))
+        path = "/".join(filter(None, (name, row.path)))
+        yield row._replace(path=path), occurrence

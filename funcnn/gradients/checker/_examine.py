@@ -16,20 +16,21 @@ from funcnn.gradients._verdicts import (
     NOT_TESTABLE,
     OK,
     RAISES,
-    RULE_WRONG,
     STRUCTURE,
     SURROGATE,
     fails,
     severity,
 )
-from funcnn.gradients.checker._cotangents import cotangents, zeros
+from funcnn.gradients.checker._cotangents import cotangents
 from funcnn.gradients.checker._evaluation import Evaluation, Outcome
+from funcnn.gradients.checker._findings import Finding
 from funcnn.gradients.checker._inputs import Candidate, candidates, is_symmetric
-from funcnn.gradients.checker._judge import KINK_LABELS, Finding, Judge, difference
+from funcnn.gradients.checker._judge import KINK_LABELS, Judge
 from funcnn.gradients.checker._occurrence import Occurrence
 from funcnn.gradients.checker._rounding import rounding_findings
 from funcnn.gradients.checker._second_order import second_order_findings
 from funcnn.gradients.checker._structure import Bytes, bytes_saved, is_linear, misfits
+from funcnn.gradients.checker._values import value_findings, zero_findings
 from funcnn.gradients.checker._witnesses import Programs, programs
 
 LARGE = 20_000  # entries: from here on fewer points
@@ -47,17 +48,19 @@ class Depth:
       second_order: whether derivatives of the derivative are compared.
       light: whether only the given inputs and some near them are looked at, in the
         program's own dtypes and without slopes.
+      shrink: whether the smallest input that shows a mistake is sought.
     """
 
     snapped: int = 16
     seconds: float = 10.0
     second_order: bool = True
     light: bool = False
+    shrink: bool = True
 
     @classmethod
     def fast(cls) -> "Depth":
         """Fewer points, and no second order."""
-        return cls(snapped=6, seconds=3.0, second_order=False)
+        return cls(snapped=6, seconds=3.0, second_order=False, shrink=False)
 
     @classmethod
     def lightest(cls) -> "Depth":
@@ -239,7 +242,7 @@ def _at(
     plain = cotangents(evaluation.types, 1)
     weights = plain["random"]
     outcome = evaluation.at(candidate.arrays, weights)
-    found = _value_findings(candidate, occurrence, evaluation, outcome)
+    found = value_findings(candidate, occurrence, evaluation, outcome)
     done.findings += found
     if not outcome.defined:
         if not candidate.given:
@@ -259,7 +262,7 @@ def _at(
                 continue
             scaled = evaluation.at(candidate.arrays, weights)
             done.findings += judge.findings(candidate, label, weights, scaled)
-        done.findings += _zero_findings(candidate, occurrence, evaluation, outcome)
+        done.findings += zero_findings(candidate, occurrence, evaluation, outcome)
     return outcome.defined
 
 
@@ -267,73 +270,6 @@ def _without_undefined(weights: list[np.ndarray], outcome: Outcome) -> list[np.n
     """Nothing is asked of outputs that have no finite value."""
     pairs = zip(weights, outcome.value, outcome.declared)
     return [np.where(np.isfinite(y) & np.isfinite(d), w, 0.0) for w, y, d in pairs]
-
-
-def _value_findings(
-    candidate: Candidate,
-    occurrence: Occurrence,
-    evaluation: Evaluation,
-    outcome: Outcome,
-) -> list[Finding]:
-    """Whether differentiating changes the value, or the rule has another at all."""
-    tolerance, found = evaluation.value_tolerance, []
-    others = [(outcome.forward, "the forward pass of the rule gives another value")]
-    if not occurrence.surrogate and (candidate.given or candidate.smooth):
-        text = "the value is another than that of the reference"
-        others.append((outcome.declared, text))
-    for other, reason in others:
-        for value, also in zip(outcome.value, other):
-            if not np.isfinite(value).all() or value.shape != also.shape:
-                continue
-            if other is outcome.declared and not np.isfinite(also).all():
-                continue
-            apart = difference(also, value, tolerance, 1e-30)
-            if apart is not None:
-                found.append(
-                    Finding(
-                        RULE_WRONG,
-                        "output",
-                        candidate.label,
-                        "",
-                        apart.entry,
-                        also[apart.entry].item(),
-                        value[apart.entry].item(),
-                        "",
-                        apart.relative,
-                        reason,
-                    )
-                )
-    return found
-
-
-def _zero_findings(
-    candidate: Candidate,
-    occurrence: Occurrence,
-    evaluation: Evaluation,
-    outcome: Outcome,
-) -> list[Finding]:
-    """A cotangent of zero has to give exactly zero."""
-    found = []
-    of_zero = evaluation.at(candidate.arrays, zeros(evaluation.types))
-    for k, i in enumerate(evaluation.programs.floats):
-        wrong = (of_zero.manual[k] != 0) & np.isfinite(outcome.manual[k])
-        if wrong.any():
-            index = tuple(map(int, np.argwhere(wrong)[0]))
-            found.append(
-                Finding(
-                    RULE_WRONG,
-                    occurrence.names[i],
-                    candidate.label,
-                    "zero",
-                    index,
-                    of_zero.manual[k][index].item(),
-                    0.0,
-                    "",
-                    1.0,
-                    "a cotangent of zero does not give exactly zero",
-                )
-            )
-    return found
 
 
 def _misfits(occurrence: Occurrence, traced: Programs) -> list[Finding]:

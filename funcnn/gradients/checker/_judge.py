@@ -6,7 +6,7 @@ its own. What lies between them is a convention, what lies outside is a mistake.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,75 +21,15 @@ from funcnn.gradients._verdicts import (
     RULE_WRONG,
 )
 from funcnn.gradients.checker._evaluation import Evaluation, Outcome
+from funcnn.gradients.checker._findings import Difference, Finding, difference
 from funcnn.gradients.checker._inputs import Candidate
+from funcnn.gradients.checker._slopes import along, decided, known, length_of, text_of
 
 # Without a slope to ask, a difference has to be plain to be called a mistake.
 _PLAIN = 1e-2
 KINK_LABELS = ("tie", "zero of", "bound", "step")  # of points on a boundary
 _OUTPUTS_ALONE = 12  # how many are asked alone
 _WEIGHTS = {"huge": 1e4, "tiny": 1e-3}  # of cotangents, beside those of order 1
-
-
-class Finding(NamedTuple):
-    """What was found at one point for one input of a rule.
-
-    Attributes:
-      verdict: a word of `funcnn.gradients._verdicts`.
-      argument: the input's name.
-      point: which point.
-      cotangent: which cotangent.
-      entry: the indices of the worst one.
-      manual: what the rule gives there.
-      automatic: what automatic differentiation gives there.
-      numerical: the slope there, or both one-sided slopes; empty where not asked.
-      relative_error: the largest difference over the largest automatic entry.
-      reason: what is wrong, in words.
-    """
-
-    verdict: str
-    argument: str
-    point: str
-    cotangent: str
-    entry: tuple[int, ...]
-    manual: Any
-    automatic: Any
-    numerical: str
-    relative_error: float
-    reason: str
-
-
-class Difference(NamedTuple):
-    """Where the rule's and the automatic cotangent of one input are apart.
-
-    Attributes:
-      entries: True there.
-      entry: the indices of the worst of them.
-      relative: the difference there over the largest automatic entry.
-      bound: below it there is no difference.
-    """
-
-    entries: np.ndarray
-    entry: tuple[int, ...]
-    relative: float
-    bound: float
-
-
-def difference(
-    manual: np.ndarray, automatic: np.ndarray, tolerance: float, floor: float
-) -> Difference | None:
-    """None where they agree; `floor` is the size below which nothing counts."""
-    with np.errstate(all="ignore"):
-        size = np.abs(automatic[np.isfinite(automatic)]).max(initial=0.0)
-        bound = tolerance * max(float(size), floor)
-        apart = np.abs(manual - automatic)
-        same = (manual == automatic) | (np.isnan(manual) & np.isnan(automatic))
-        apart = np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
-    entries = apart > bound
-    if not entries.any():
-        return None
-    index = tuple(map(int, np.unravel_index(np.argmax(apart), apart.shape)))
-    worst = float(apart[index])
-    return Difference(entries, index, worst / max(float(size), floor, 1e-300), bound)
 
 
 class Judge:
@@ -171,7 +111,7 @@ class Judge:
             undecided = "there is no numerical witness"
         for asked in self._questions(case, apart):
             bound = apart.bound * asked.length
-            said = _said(self._slopes(asked), asked.by_rule, asked.by_auto, bound)
+            said = decided(self._slopes(asked), asked.by_rule, asked.by_auto, bound)
             if said is None:
                 continue
             verdict, text, reason = said
@@ -206,12 +146,12 @@ class Judge:
         direction = np.zeros(case.manual.shape)
         direction[index] = 1.0
         slopes = self._slopes(case.question({case.input: direction}))
-        if not _known(slopes.left, slopes.left_error, 1.0) or not _known(
+        if not known(slopes.left, slopes.left_error, 1.0) or not known(
             slopes.right, slopes.right_error, 1.0
         ):
             return
         apart = Difference(entries, index, math.nan, 0.0)
-        text, reason = _slopes_text(slopes), "not a number where the slopes are"
+        text, reason = text_of(slopes), "not a number where the slopes are"
         yield case.finding(self._names, BOTH_WRONG, apart, text, reason)
 
     def _without_automatic(
@@ -232,9 +172,9 @@ class Judge:
             for direction in self._random_directions(manual.shape):
                 asked = case.question({i: direction})
                 slopes, by_rule = self._slopes(asked), asked.by_rule
-                size = float(np.abs(manual).max()) * _length(direction)
+                size = float(np.abs(manual).max()) * length_of(direction)
                 bound = self._evaluation.tolerance * size
-                said = _said(slopes, by_rule, math.nan, bound)
+                said = decided(slopes, by_rule, math.nan, bound)
                 if said is not None and said[0] in (RULE_WRONG, KINK_OUTSIDE):
                     worst = np.abs(manual * direction)
                     index = np.unravel_index(np.argmax(worst), worst.shape)
@@ -282,15 +222,15 @@ class Judge:
         x = candidate.arrays[i]
         direction = self._rng.standard_normal(x.shape) * np.isfinite(x)
         slopes = self._evaluation.slopes(candidate.arrays, cotangents, {i: direction})
-        if slopes.kink or not _known(slopes.central, slopes.central_error, 1e-4):
+        if slopes.kink or not known(slopes.central, slopes.central_error, 1e-4):
             return None
-        expected = _along(manual, direction)
+        expected = along(manual, direction)
         size = float(np.abs(manual * direction).sum())
         coarse = max(1.0, 1e4 * self._evaluation.tolerance)
         slack = 10 * slopes.central_error + 1e-3 * abs(slopes.central)
         slack += 1e-4 * coarse * size
-        slack += 1e-9 * (_length(direction) + 1)
-        return None if abs(expected - slopes.central) <= slack else _slopes_text(slopes)
+        slack += 1e-9 * (length_of(direction) + 1)
+        return None if abs(expected - slopes.central) <= slack else text_of(slopes)
 
     def _slopes(self, asked: "_Question") -> Slopes:
         return self._evaluation.slopes(
@@ -337,8 +277,8 @@ class Judge:
                     case.candidate,
                     weights,
                     directions,
-                    sum(_along(m, d) for m, d in pairs),
-                    sum(_along(a, d) for a, d in autos),
+                    sum(along(m, d) for m, d in pairs),
+                    sum(along(a, d) for a, d in autos),
                 )
 
     def _alone(self, cotangents: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
@@ -369,7 +309,7 @@ class Judge:
                 one[flat] = 1.0
                 asked = case.question({i: one.reshape(x.shape)})
                 size = 1e-4 * float(np.abs(manual).max())
-                said = _said(self._slopes(asked), asked.by_rule, asked.by_auto, size)
+                said = decided(self._slopes(asked), asked.by_rule, asked.by_auto, size)
                 if said is not None and said[0] in (BOTH_WRONG, KINK_OUTSIDE):
                     index = tuple(map(int, np.unravel_index(flat, x.shape)))
                     apart = Difference(manual != 0, index, math.nan, 0.0)
@@ -397,7 +337,7 @@ class _Question(NamedTuple):
     @property
     def length(self) -> float:
         """The sum of the direction's sizes."""
-        return sum(_length(d) for d in self.directions.values())
+        return sum(length_of(d) for d in self.directions.values())
 
 
 class _Case(NamedTuple):
@@ -413,8 +353,8 @@ class _Case(NamedTuple):
     def question(self, directions: dict[int, np.ndarray]) -> "_Question":
         """What the slope along a direction of the input is asked for."""
         (direction,) = directions.values()
-        by_rule = _along(self.manual, direction)
-        by_auto = _along(self.automatic, direction)
+        by_rule = along(self.manual, direction)
+        by_auto = along(self.automatic, direction)
         return _Question(self.candidate, self.cotangents, directions, by_rule, by_auto)
 
     def finding(
@@ -437,52 +377,3 @@ class _Case(NamedTuple):
             apart.relative,
             reason,
         )
-
-
-def _said(
-    slopes: Slopes, by_rule: float, by_auto: float, bound: float
-) -> tuple[str, str, str] | None:
-    """What the slopes along a direction say of both; None where they do not know."""
-    text = _slopes_text(slopes)
-    if not slopes.kink:
-        value, error = slopes.central, slopes.central_error
-        if not _known(value, error, 1e-3, bound):
-            return None
-        slack = 10 * error + 1e-6 * abs(value) + bound
-        if abs(by_rule - value) <= slack:
-            agrees = abs(by_auto - value) <= slack
-            return (OK if agrees else AUTO_WRONG), text, "the rule has the right slope"
-        if abs(by_auto - value) <= slack or math.isnan(by_auto):
-            return RULE_WRONG, text, "the rule has another slope than the function"
-        if math.isnan(by_rule) or abs(by_rule - by_auto) > bound:
-            return RULE_WRONG, text, "neither derivative is that of the function"
-        return BOTH_WRONG, text, "both derivatives are not that of the function"
-    low, high = sorted((slopes.left, slopes.right))
-    slack = 10 * (slopes.left_error + slopes.right_error) + bound
-    slack += 1e-6 * max(abs(low), abs(high))
-    if low - slack <= by_rule <= high + slack:
-        return KINK, text, "between the one-sided slopes"
-    return KINK_OUTSIDE, text, "not between the one-sided slopes"
-
-
-def _known(value: float, error: float, share: float, bound: float = 0.0) -> bool:
-    """Whether a slope is known well enough to judge by."""
-    if not math.isfinite(value) or not math.isfinite(error):
-        return False
-    return error <= max(share * abs(value), bound, 1e-12)
-
-
-def _slopes_text(slopes: Slopes) -> str:
-    if slopes.kink:
-        return f"{slopes.left:.6g} from below, {slopes.right:.6g} from above"
-    return f"{slopes.central:.6g}"
-
-
-def _along(cotangent: np.ndarray, direction: np.ndarray) -> float:
-    """Their product, where an entry that is not moved does not count."""
-    moved = direction != 0
-    return float((cotangent[moved] * direction[moved]).sum())
-
-
-def _length(direction: np.ndarray) -> float:
-    return float(np.abs(direction).sum())

@@ -12,8 +12,8 @@ import numpy as np
 from funcnn.gradients._verdicts import RULE_WRONG
 from funcnn.gradients.checker._cotangents import cotangents
 from funcnn.gradients.checker._evaluation import Evaluation, Outcome, wide
+from funcnn.gradients.checker._findings import Finding
 from funcnn.gradients.checker._inputs import Candidate, candidates, is_plain
-from funcnn.gradients.checker._judge import Finding
 from funcnn.gradients.checker._occurrence import Occurrence
 
 # Units in the last place of an argument's largest entry; sums have their order.

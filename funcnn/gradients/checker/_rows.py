@@ -4,10 +4,13 @@ import traceback
 from typing import Any, NamedTuple
 
 from funcnn.gradients import _places
-from funcnn.gradients._verdicts import NOT_TESTABLE, RAISES
+from funcnn.gradients._verdicts import NOT_TESTABLE, RAISES, fails
 from funcnn.gradients.checker._examine import Examination, said, verdict
-from funcnn.gradients.checker._judge import Finding
+from funcnn.gradients.checker._findings import Finding
+from funcnn.gradients.checker._marks import Declared
 from funcnn.gradients.checker._occurrence import Occurrence
+from funcnn.gradients.checker._shrink import smallest
+from funcnn.gradients.checker._shrink_result import Smallest
 from funcnn.gradients.checker._structure import Bytes
 
 
@@ -31,6 +34,7 @@ class AuditRow(NamedTuple):
       bytes_saved: for the backward pass.
       findings: everything that is not plainly right.
       notes: what could not be checked, and why.
+      smallest: of a rule that is wrong, the smallest input found that shows it.
     """
 
     rule: str
@@ -49,6 +53,7 @@ class AuditRow(NamedTuple):
     bytes_saved: Bytes | None = None
     findings: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
+    smallest: Smallest | None = None
 
     @property
     def relative_error(self) -> float:
@@ -118,6 +123,16 @@ def _says(finding: Finding) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float | complex) else str(value)
+
+
+def shrunk(
+    row: AuditRow, occurrence: Occurrence, declared: Declared | None
+) -> AuditRow:
+    """The row with the smallest input that shows what is wrong, if there is one."""
+    found = next((f for f in row.findings if f.verdict == row.verdict), None)
+    if found is None or not fails(row.verdict):
+        return row
+    return row._replace(smallest=smallest(occurrence, found, declared))
 
 
 def raised_row(error: BaseException, where: str) -> AuditRow:

@@ -12,8 +12,8 @@ from funcnn.gradients._shadow import exact
 from funcnn.gradients._verdicts import RULE_WRONG
 from funcnn.gradients.checker._cotangents import cotangents
 from funcnn.gradients.checker._evaluation import Evaluation
+from funcnn.gradients.checker._findings import Difference, Finding, difference
 from funcnn.gradients.checker._inputs import Candidate
-from funcnn.gradients.checker._judge import Difference, Finding, difference
 from funcnn.gradients.checker._occurrence import Occurrence
 from funcnn.gradients.checker._witnesses import Programs, pullback
 

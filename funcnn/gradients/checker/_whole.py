@@ -12,8 +12,9 @@ from funcnn.gradients._autodiff import autodiff
 from funcnn.gradients._verdicts import RULE_WRONG, fails
 from funcnn.gradients.checker._cotangents import cotangents
 from funcnn.gradients.checker._evaluation import Evaluation
+from funcnn.gradients.checker._findings import Finding, difference
 from funcnn.gradients.checker._inputs import candidates
-from funcnn.gradients.checker._judge import Finding, Judge, difference
+from funcnn.gradients.checker._judge import Judge
 from funcnn.gradients.checker._witnesses import Programs, is_inexact, pullback
 
 _VALUE = 1e-4  # relative: a rule that the program has differentiated is in its value

@@ -10,7 +10,7 @@ from funcnn import _jax
 from funcnn.gradients._verdicts import RULE_WRONG
 from funcnn.gradients.checker._evaluation import wide
 from funcnn.gradients.checker._examine import Depth, examine
-from funcnn.gradients.checker._judge import Finding, difference
+from funcnn.gradients.checker._findings import Finding, difference
 from funcnn.gradients.checker._occurrence import occurrences
 from funcnn.gradients.checker._rows import AuditRow, row_of
 from funcnn.gradients.checker._witnesses import is_inexact
