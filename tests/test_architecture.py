@@ -16,7 +16,8 @@ import funcnn as fn
 from funcnn.rules import is_rule
 
 PACKAGE = pathlib.Path(fn.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
+# The plugin of pytest stands beside the package, and knows what its top knows.
+FILES = [*sorted(PACKAGE.rglob("*.py")), PACKAGE.parent / "pytest_funcnn.py"]
 MOST_LINES = 400
 
 # Under everything, and of no room; what each of them knows of the package.
