@@ -166,6 +166,8 @@ def called(equation: Any) -> Any:
     name = _CALLS.get(equation.primitive.name)
     if name is None and _jax.is_rule(equation):
         return _jax.primal_program(equation)
+    if name == "jaxpr" and name not in equation.params:
+        name = "call_jaxpr"  # by either name, from version to version
     return equation.params.get(name)
 
 

@@ -10,7 +10,7 @@ import funcnn as fn
 
 MOST_SECONDS = 20
 # of every class a few in the quick suite; all of them in CI
-QUICK = 12
+QUICK = 24
 
 
 def _examples(examples):

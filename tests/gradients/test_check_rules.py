@@ -11,7 +11,7 @@ from matrix import NAMES, cases
 import funcnn as fn
 
 DTYPES = [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64]
-SCALES = [1e-3, 1e-1, 1.0, 1e1, 1e2]
+SCALES = [1e-3, 1.0, 1e2]
 # arguments that cannot be scaled: they are probabilities
 FRACTIONS = {("binary_cross_entropy.binary_cross_entropy", 0)}
 
@@ -40,13 +40,3 @@ def test_correct_rules_pass_at_every_scale(name, dtype):
             report = fn.check(case.manual, *args, fast=True)
             assert report.rows, f"{name} at {scale}"
             assert report.ok, f"{name} at {scale}\n{report}"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_rules_pass_their_own_check(name):
-    from matrix import RULES
-
-    report = fn.check(RULES[name])
-    assert len(report.rows) > 1
-    report.assert_ok()

@@ -15,6 +15,9 @@ from funcnn.gradients.checker._occurrence import occurrences
 from funcnn.gradients.checker._shrink import smallest
 from funcnn.gradients.checker._shrink_values import simpler, text_of
 
+# compiles many programs, each for one question
+pytestmark = pytest.mark.slow
+
 FEW = Depth(snapped=4, seconds=3.0, second_order=False)
 
 

@@ -19,6 +19,9 @@ from funcnn.gradients.checker._arguments import of_arrays
 from funcnn.gradients.checker._check import op_cases
 from funcnn.gradients.checker._occurrence import occurrences
 
+# compiles many programs, each for one question
+pytestmark = pytest.mark.slow
+
 X = jnp.array([0.3, -1.2, 0.8], jnp.float32)
 SCALE = jnp.array([1.5, 0.2, -0.7], jnp.float32)
 
@@ -259,6 +262,14 @@ def test_right_rules_pass_in_other_dtypes(dtype):
     shapes = (4, 5), (5, 3), (3,)
     args = [jnp.asarray(rng.standard_normal(s), dtype) for s in shapes]
     assert findings(op, *args) == []
+
+
+@pytest.mark.parametrize("size", [0.0, 65504.0])
+def test_infinities_are_compared(size):
+    # of either sign, so that their sum is no number
+    rule = product(lambda saved, g: (g * saved[1] / 0, g * saved[0] * jnp.inf))
+    x = jnp.array([size, -size, size], jnp.float16)
+    assert findings(rule, x, SCALE.astype(jnp.float16)) == []
 
 
 def test_where_rounding_decides_nothing_is_said():

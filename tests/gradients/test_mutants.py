@@ -12,6 +12,9 @@ from funcnn.ops._dropout import _dropout as dropout
 from funcnn.ops._embedding import _embedding as embedding
 from funcnn.ops._pointwise import _relu as relu
 
+# compiles many programs, each for one question
+pytestmark = pytest.mark.slow
+
 
 def _rms_reference(x, scale, eps):
     return x / jnp.sqrt((x * x).mean(-1, keepdims=True) + eps) * scale

@@ -126,7 +126,8 @@ class Subject:
             sizes.append(_size(values[-1]))
             source = position - self.outputs
             if summed and source >= 0 and self.floats[source] not in mapped:
-                values[-1] = values[-1].sum(0)
+                with np.errstate(all="ignore"):  # infinities
+                    values[-1] = values[-1].sum(0)
         return Columns(values, sizes)
 
 
@@ -162,13 +163,14 @@ def _floats(occurrence: Occurrence) -> tuple[int, ...]:
 def _points(inputs: Sequence[Any], floats: tuple[int, ...]) -> list[list[Any]]:
     """The given inputs and others near them, in their dtypes, on the host."""
     made = candidates([wide(x) for x in inputs], floats, 0)
-    return [
-        [
-            new.astype(x.dtype) if isinstance(new, np.ndarray) else x
-            for new, x in zip(candidate.arrays, inputs)
+    with np.errstate(over="ignore"):  # of half precision
+        return [
+            [
+                new.astype(x.dtype) if isinstance(new, np.ndarray) else x
+                for new, x in zip(candidate.arrays, inputs)
+            ]
+            for candidate in (next(made), next(made))
         ]
-        for candidate in (next(made), next(made))
-    ]
 
 
 def _cotangents(types: Sequence[Any], lane: int) -> list[np.ndarray]:
@@ -183,7 +185,8 @@ def _moved(x: Any, rng: np.random.Generator) -> Any:
     # of half precision a few units would be a tenth of the number
     step = float(about.eps) * (4 if about.bits > 16 else 1)
     signs = np.where(rng.random(x.shape) < 0.5, -1, 1)
-    return (wide(x) * (1 + signs * step)).astype(x.dtype)
+    with np.errstate(over="ignore"):
+        return (wide(x) * (1 + signs * step)).astype(x.dtype)
 
 
 def _size(x: np.ndarray | None) -> float:
