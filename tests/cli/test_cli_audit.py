@@ -153,7 +153,7 @@ def test_a_wrong_rule_comes_first_with_file_and_line(folder):
     given = ["losses:broken", "--args", "losses:Examples.both", "--fast"]
     done = process(folder, *given, *files)
     assert done.returncode == 1, done.stderr
-    title, _, _, first, second, summary, place = done.stdout.splitlines()
+    title, _, _, first, second, summary, *_, place = done.stdout.splitlines()
     line = LINES.index("def wrong(saved, g):") + 1
     assert title == "audit of broken"
     assert re.search(rf" losses\.py:{line} +RULE WRONG +factor ", first)

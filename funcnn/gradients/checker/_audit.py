@@ -7,7 +7,15 @@ from typing import Any
 import jax.numpy as jnp
 
 from funcnn.gradients._report import Report
-from funcnn.gradients._verdicts import AUTO_WRONG, SURROGATE, fails
+from funcnn.gradients._verdicts import (
+    AUTO_WRONG,
+    BOTH_WRONG,
+    KINK,
+    KINK_OUTSIDE,
+    RULE_WRONG,
+    SURROGATE,
+    fails,
+)
 from funcnn.gradients.checker._arguments import OfArrays, of_arrays
 from funcnn.gradients.checker._consumed import consumed_occurrences
 from funcnn.gradients.checker._examine import (
@@ -28,6 +36,15 @@ _SHAPES_SECONDS = 5.0
 _SHAPES_ENTRIES, _WHOLE_ENTRIES = 20_000, 100_000  # of the arguments
 _MOST_SHRUNK = 3  # rules that are wrong: one of them is where a person begins
 _COLUMNS = ("rule", "at", "path", "verdict", "argument", "error", "points", "says")
+_MEANING = {
+    KINK: "at a kink, and between the one-sided slopes there",
+    AUTO_WRONG: "the rule has the slope of the function where autodiff has not",
+    SURROGATE: "differs from the function's derivative as it is declared to",
+    RULE_WRONG: "not the derivative, or not the value, of the function",
+    BOTH_WRONG: "neither the rule nor autodiff has the slope of the function",
+    KINK_OUTSIDE: "at a kink, and not between the one-sided slopes there",
+}
+_ERROR = "error: largest difference from autodiff, relative to its largest entry"
 _LEFT = ("at", "path", "verdict", "argument", "says")
 
 
@@ -94,7 +111,7 @@ def audit(
         found = occurrences(program.function, program.arrays, declared)
     except Exception as error:  # of any kind: it is f's own
         return report(title, [raised_row(error, "")], "rule")
-    rows = _examined(program, found, declared, Depth.fast() if fast else Depth())
+    rows = _examined(found, declared, Depth.fast() if fast else Depth())
     notes = () if rows else ("no hand-written rule in this program",)
     if found.stopped:
         rows.append(raised_row(found.stopped[1], found.stopped[0]))
@@ -106,7 +123,10 @@ def audit(
 def report(
     title: str, rows: list[AuditRow], noun: str, notes: tuple[str, ...] = ()
 ) -> Report:
-    """Rows of rules as a report."""
+    """Rows of rules as a report, with what its words mean under it."""
+    words = dict.fromkeys(row.verdict for row in rows)
+    legend = [f"{word}: {_MEANING[word]}" for word in words if word in _MEANING]
+    notes = (*notes, *legend, *([_ERROR] if rows else []))
     return Report(title, tuple(rows), _COLUMNS, noun=noun, notes=notes, left=_LEFT)
 
 
@@ -114,11 +134,7 @@ def _name(f: Any) -> str:
     return str(getattr(f, "__name__", type(f).__name__))
 
 
-def _examined(
-    program: OfArrays, found: Found, declared: Declared, depth: Depth
-) -> list[AuditRow]:
-    large = [entries(o.inputs[0]) > LARGE for o in found.occurrences]
-    fewer = reduced(program, found, declared) if any(large) else None
+def _examined(found: Found, declared: Declared, depth: Depth) -> list[AuditRow]:
     rows: list[AuditRow] = []
 
     def add(occurrence: Occurrence, done: Examination, consumed: bool = False) -> None:
@@ -126,14 +142,14 @@ def _examined(
         few = sum(fails(r.verdict) for r in rows) < _MOST_SHRUNK
         rows.append(shrunk(row, occurrence, declared) if few and depth.shrink else row)
 
-    for number, occurrence in enumerate(found.occurrences):
-        if fewer is None or not large[number]:
+    for occurrence in found.occurrences:
+        large = entries(occurrence.inputs[0]) > LARGE
+        fewer = reduced(occurrence, declared) if large else None
+        if fewer is None:
             add(occurrence, examine(occurrence, depth))
             continue
         done = examine(occurrence, Depth.lightest())
-        if not done.failures:
-            done = done.joined(examine(fewer.occurrences[number], depth))
-        add(occurrence, done)
+        add(occurrence, done if done.failures else done.joined(examine(fewer, depth)))
     for one in consumed_occurrences(found.consumed, declared):
         if isinstance(one, Occurrence):
             add(one, examine(one, depth), consumed=True)

@@ -60,7 +60,8 @@ def check(op_or_f: Callable[..., Any], *args: Any, fast: bool = False) -> Report
         if not fast:
             rows = with_variants_at(op_or_f, args, rows)
         title = found.title.replace("audit", "check", 1)
-        return report(title, rows, "rule", found.notes)
+        notes = () if rows else found.notes
+        return report(title, rows, "rule", notes)
     depth = Depth.fast() if fast else Depth()
     pairs = [p for case in op_cases(op_or_f) for p in _of_case(op_or_f, *case, depth)]
     rows = [row for row, _ in pairs]

@@ -1,46 +1,41 @@
-"""A program with fewer examples, so that its rules can be examined at length."""
+"""A rule called with fewer examples, so that it can be examined at length."""
 
-from collections import Counter
-from collections.abc import Iterator
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-from funcnn.gradients.checker._arguments import OfArrays
 from funcnn.gradients.checker._marks import Declared
-from funcnn.gradients.checker._occurrence import Found, occurrences
+from funcnn.gradients.checker._occurrence import Occurrence
+from funcnn.gradients.checker._shrink_call import Call
 
-EXAMPLES = 2
+_EXAMPLES = 2
 
 
-def reduced(program: OfArrays, found: Found, declared: Declared) -> Found | None:
-    """The rules of the same program at its first examples; None where it has none.
+def reduced(occurrence: Occurrence, declared: Declared) -> Occurrence | None:
+    """The same rule at its first two examples; None where it has none.
 
-    What is a batch is not known. So the arguments of equal leading axes are cut, all
-    of them or those that came later, as data does, until the program takes them.
+    What is a batch is not known: inputs whose first axis is as long as the output's
+    are taken for one, if the rule can be called with less of it.
     """
-    for arrays in _cut(program.arrays):
+    shape = occurrence.equation.outvars[0].aval.shape
+    try:
+        call = Call(occurrence, declared)
+        arrays = call.arrays(occurrence.inputs[0])
+        batch = [bool(shape) and x.ndim > 0 and x.shape[0] == shape[0] for x in arrays]
+    except Exception:  # it cannot be called again
+        return None
+    if not any(batch) or shape[0] in call.fixed or call.constants:
+        return None
+    # a bias may be as long as the batch
+    for chosen in (batch, [i == batch.index(True) for i in range(len(batch))]):
+        cut = [x[:_EXAMPLES] if yes else x for x, yes in zip(arrays, chosen)]
         try:
-            there = occurrences(program.function, arrays, declared)
+            fewer, _ = call.at(cut)
         except Exception:  # that was no batch
             continue
-        pairs = zip(found.occurrences, there.occurrences)
-        same = len(found.occurrences) == len(there.occurrences)
-        if same and all(a.name == b.name and a.path == b.path for a, b in pairs):
-            return there
+        return dataclasses.replace(fewer, active=occurrence.active)
     return None
-
-
-def _cut(arrays: list[Any]) -> Iterator[list[Any]]:
-    sizes: Counter[int] = Counter()
-    for x in arrays:
-        if x.ndim and x.shape[0] > EXAMPLES:
-            sizes[x.shape[0]] += x.size
-    for size, _ in sizes.most_common(3):
-        places = [i for i, x in enumerate(arrays) if x.ndim and x.shape[0] == size]
-        for first in range(len(places)):
-            chosen = set(places[first:])
-            yield [x[:EXAMPLES] if i in chosen else x for i, x in enumerate(arrays)]
 
 
 def entries(inputs: list[Any]) -> int:
