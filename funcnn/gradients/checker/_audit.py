@@ -1,5 +1,6 @@
 """Every rule of a program, examined where it stands."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +33,7 @@ from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of, shrunk
 from funcnn.gradients.checker._shapes import captured_sizes, reshaped
 from funcnn.gradients.checker._whole import whole_findings
 
+_SECONDS = 12.0  # after which rules are looked at as with `fast`
 _SHAPES_SECONDS = 5.0
 _SHAPES_ENTRIES, _WHOLE_ENTRIES = 20_000, 100_000  # of the arguments
 _MOST_SHRUNK = 3  # rules that are wrong: one of them is where a person begins
@@ -98,7 +100,8 @@ def audit(
       TypeError: when `f` is no function, or inside of `jit`, `vmap` or `grad`.
 
     A rule with more than 20,000 entries in its inputs is compared at those, and near
-    them, in its own dtypes, and examined at length for the first two examples.
+    them, in its own dtypes, and examined at length for the first two examples. When
+    an audit has taken 12 seconds, the rules that are left are looked at as with `fast`.
 
     Limits: where the function repeats until it is near enough (`while_loop`), its own
     derivative is known to half a percent only. A gradient that is cut off on purpose
@@ -111,12 +114,13 @@ def audit(
         found = occurrences(program.function, program.arrays, declared)
     except Exception as error:  # of any kind: it is f's own
         return report(title, [raised_row(error, "")], "rule")
-    rows = _examined(found, declared, Depth.fast() if fast else Depth())
+    of_f = _Audit(f, program, found, declared)
+    rows = of_f.examined(Depth.fast() if fast else Depth())
     notes = () if rows else ("no hand-written rule in this program",)
     if found.stopped:
         rows.append(raised_row(found.stopped[1], found.stopped[0]))
     if rows and not fast:
-        rows = _more(f, program, found, declared, rows)
+        rows = of_f.more(rows)
     return report(title, rows, "rule", notes)
 
 
@@ -134,111 +138,106 @@ def _name(f: Any) -> str:
     return str(getattr(f, "__name__", type(f).__name__))
 
 
-def _examined(found: Found, declared: Declared, depth: Depth) -> list[AuditRow]:
-    rows: list[AuditRow] = []
+@dataclasses.dataclass(frozen=True)
+class _Audit:
+    """A function, its program, and the rules that were found in it."""
 
-    def add(occurrence: Occurrence, done: Examination, consumed: bool = False) -> None:
-        row = row_of(occurrence, done, consumed=consumed)
-        few = sum(fails(r.verdict) for r in rows) < _MOST_SHRUNK
-        rows.append(shrunk(row, occurrence, declared) if few and depth.shrink else row)
+    f: Callable[..., Any]
+    program: OfArrays
+    found: Found
+    declared: Declared
+    start: float = dataclasses.field(default_factory=time.monotonic)
 
-    for occurrence in found.occurrences:
+    @property
+    def _late(self) -> bool:
+        return time.monotonic() - self.start > _SECONDS
+
+    def examined(self, depth: Depth) -> list[AuditRow]:
+        """A row for each rule."""
+        rows: list[AuditRow] = []
+
+        def add(one: Occurrence, done: Examination, consumed: bool = False) -> None:
+            row = row_of(one, done, consumed=consumed)
+            few = sum(fails(r.verdict) for r in rows) < _MOST_SHRUNK
+            few = few and depth.shrink
+            rows.append(shrunk(row, one, self.declared) if few else row)
+
+        for occurrence in self.found.occurrences:
+            add(occurrence, self._examined(occurrence, depth))
+        for one in consumed_occurrences(self.found.consumed, self.declared):
+            if isinstance(one, Occurrence):
+                add(one, self._examined(one, depth), consumed=True)
+            else:
+                call, error = one
+                rows.append(raised_row(error, f"the call of {_name(call.custom)}"))
+        return rows
+
+    def _examined(self, occurrence: Occurrence, depth: Depth) -> Examination:
+        if self._late:
+            depth = Depth.fast()
         large = entries(occurrence.inputs[0]) > LARGE
-        fewer = reduced(occurrence, declared) if large else None
-        if fewer is None:
-            add(occurrence, examine(occurrence, depth))
-            continue
-        done = examine(occurrence, Depth.lightest())
-        add(occurrence, done if done.failures else done.joined(examine(fewer, depth)))
-    for one in consumed_occurrences(found.consumed, declared):
-        if isinstance(one, Occurrence):
-            add(one, examine(one, depth), consumed=True)
-        else:
-            call, error = one
-            rows.append(raised_row(error, f"the call of {_name(call.custom)}"))
-    return rows
+        fewer = reduced(occurrence, self.declared) if large else None
+        done = examine(occurrence, Depth.lightest() if fewer else depth)
+        if fewer is not None and not done.failures:
+            done = done.joined(examine(fewer, depth))
+        if self._late:
+            done.notes.append(f"at fewer points: the audit had taken {_SECONDS:g} s")
+        return done
 
-
-def _more(
-    f: Callable[..., Any],
-    program: OfArrays,
-    found: Found,
-    declared: Declared,
-    rows: list[AuditRow],
-) -> list[AuditRow]:
-    """What is looked at only where nothing has been found so far."""
-    for more in (_wider, _shaped):
-        if not _fail(rows):
-            rows = more(f, program, found, declared, rows)
-    if _fail(rows) or any(row.verdict == SURROGATE for row in rows):
-        return rows
-    if sum(x.size for x in program.arrays) <= _WHOLE_ENTRIES:
+    def more(self, rows: list[AuditRow]) -> list[AuditRow]:
+        """What is looked at only where nothing has been found so far."""
+        for ways in (self._wider, self._shaped):
+            if not _fail(rows) and not self._late:
+                rows = ways(rows)
+        surrogate = any(row.verdict == SURROGATE for row in rows)
+        small = sum(x.size for x in self.program.arrays) <= _WHOLE_ENTRIES
+        if _fail(rows) or surrogate or self._late or not small:
+            return rows
         strict = not any(row.verdict == AUTO_WRONG for row in rows)
-        wrong = whole_findings(*program[:2], found.program, program.names, strict)
-        if wrong:
-            rows = [*rows, row_of(None, Examination(findings=wrong, points=1))]
-    return rows
+        function, arrays, names = self.program
+        wrong = whole_findings(function, arrays, self.found.program, names, strict)
+        done = Examination(findings=wrong, points=1)
+        return [*rows, row_of(None, done)] if wrong else rows
 
+    def _wider(self, rows: list[AuditRow]) -> list[AuditRow]:
+        """In half precision constants are rounded to three digits, here to seven."""
+        arrays = [_widened(x) for x in self.program.arrays]
+        if all(new is old for new, old in zip(arrays, self.program.arrays)):
+            return rows
+        return self._replaced(rows, "float32", arrays)
 
-def _wider(
-    f: Callable[..., Any],
-    program: OfArrays,
-    found: Found,
-    declared: Declared,
-    rows: list[AuditRow],
-) -> list[AuditRow]:
-    """In half precision constants are rounded to three digits: float32 has seven."""
-    del f
-    arrays = [_widened(x) for x in program.arrays]
-    if all(new is old for new, old in zip(arrays, program.arrays)):
+    def _shaped(self, rows: list[AuditRow]) -> list[AuditRow]:
+        """In other shapes."""
+        end = time.monotonic() + _SHAPES_SECONDS
+        if sum(x.size for x in self.program.arrays) > _SHAPES_ENTRIES:
+            return rows
+        fixed = captured_sizes(self.f, self.found.marks)
+        for label, arrays in reshaped(self.program.arrays, fixed):
+            if not _fail(rows) and time.monotonic() < end:
+                rows = self._replaced(rows, label, arrays)
         return rows
-    return _replaced(program, found, declared, rows, "float32", arrays)
+
+    def _replaced(
+        self, rows: list[AuditRow], label: str, arrays: list[Any]
+    ) -> list[AuditRow]:
+        """The rows, one replaced where the rule is wrong at these arguments."""
+        try:
+            there = occurrences(self.program.function, arrays, self.declared)
+        except Exception:  # f does not take them
+            return rows
+        if len(there.occurrences) != len(self.found.occurrences):
+            return rows
+        for number, occurrence in enumerate(there.occurrences):
+            if wrong := shape_findings(occurrence, label):
+                row = row_of(occurrence, Examination(findings=wrong, points=1))
+                row = shrunk(row, occurrence, self.declared)
+                return [*rows[:number], row, *rows[number + 1 :]]
+        return rows
 
 
 def _widened(x: Any) -> Any:
     half = jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4
     return x.astype(jnp.float32) if half else x
-
-
-def _shaped(
-    f: Callable[..., Any],
-    program: OfArrays,
-    found: Found,
-    declared: Declared,
-    rows: list[AuditRow],
-) -> list[AuditRow]:
-    """In other shapes."""
-    end = time.monotonic() + _SHAPES_SECONDS
-    if sum(x.size for x in program.arrays) > _SHAPES_ENTRIES:
-        return rows
-    fixed = captured_sizes(f, found.marks)
-    for label, arrays in reshaped(program.arrays, fixed):
-        if not _fail(rows) and time.monotonic() < end:
-            rows = _replaced(program, found, declared, rows, label, arrays)
-    return rows
-
-
-def _replaced(
-    program: OfArrays,
-    found: Found,
-    declared: Declared,
-    rows: list[AuditRow],
-    label: str,
-    arrays: list[Any],
-) -> list[AuditRow]:
-    """The rows, one replaced where the rule is wrong at these arguments."""
-    try:
-        there = occurrences(program.function, arrays, declared)
-    except Exception:  # f does not take them
-        return rows
-    if len(there.occurrences) != len(found.occurrences):
-        return rows
-    for number, occurrence in enumerate(there.occurrences):
-        if wrong := shape_findings(occurrence, label):
-            row = row_of(occurrence, Examination(findings=wrong, points=1))
-            row = shrunk(row, occurrence, declared)
-            return [*rows[:number], row, *rows[number + 1 :]]
-    return rows
 
 
 def _fail(rows: list[AuditRow]) -> bool:
