@@ -106,7 +106,8 @@ def audit(
     Limits: where the function repeats until it is near enough (`while_loop`), its own
     derivative is known to half a percent only. A gradient that is cut off on purpose
     needs a declaration, `funcnn.rule(..., surrogate=...)` or `reference`. Values are
-    compared where the function is finite.
+    compared where the function is finite. A mistake that shows only beyond 10,000 times
+    the usual size, as where squares overflow, is found where it is given.
     """
     title = f"audit of {_name(f)}"
     program, declared = of_arrays("audit", f, args), dict(reference or {})
