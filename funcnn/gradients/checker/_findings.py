@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from funcnn.gradients._verdicts import RULE_WRONG
+
 
 class Finding(NamedTuple):
     """What was found at one point for one input of a rule.
@@ -65,3 +67,15 @@ def difference(
     index = tuple(map(int, np.unravel_index(np.argmax(apart), apart.shape)))
     worst = float(apart[index])
     return Difference(entries, index, worst / max(float(size), floor, 1e-300), bound)
+
+
+def value_finding(
+    got: np.ndarray, true: np.ndarray, tolerance: float, point: str, reason: str
+) -> Finding | None:
+    """That an output is not what it should be; None where it is."""
+    apart = difference(got, true, tolerance, 1e-30)
+    if apart is None:
+        return None
+    entry, values = apart.entry, (got[apart.entry].item(), true[apart.entry].item())
+    place = "output", point, "", entry
+    return Finding(RULE_WRONG, *place, *values, "", apart.relative, reason)

@@ -5,7 +5,7 @@ import numpy as np
 from funcnn.gradients._verdicts import RULE_WRONG
 from funcnn.gradients.checker._cotangents import zeros
 from funcnn.gradients.checker._evaluation import Evaluation, Outcome
-from funcnn.gradients.checker._findings import Finding, difference
+from funcnn.gradients.checker._findings import Finding, value_finding
 from funcnn.gradients.checker._inputs import Candidate
 from funcnn.gradients.checker._occurrence import Occurrence
 
@@ -28,22 +28,8 @@ def value_findings(
                 continue
             if other is outcome.declared and not np.isfinite(also).all():
                 continue
-            apart = difference(also, value, tolerance, 1e-30)
-            if apart is not None:
-                found.append(
-                    Finding(
-                        RULE_WRONG,
-                        "output",
-                        candidate.label,
-                        "",
-                        apart.entry,
-                        also[apart.entry].item(),
-                        value[apart.entry].item(),
-                        "",
-                        apart.relative,
-                        reason,
-                    )
-                )
+            one = value_finding(also, value, tolerance, candidate.label, reason)
+            found += [one] if one else []
     return found
 
 

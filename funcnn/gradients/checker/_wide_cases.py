@@ -7,10 +7,9 @@ import jax
 import numpy as np
 
 from funcnn import _jax
-from funcnn.gradients._verdicts import RULE_WRONG
 from funcnn.gradients.checker._evaluation import wide
 from funcnn.gradients.checker._examine import Depth, examine
-from funcnn.gradients.checker._findings import Finding, difference
+from funcnn.gradients.checker._findings import Finding, value_finding
 from funcnn.gradients.checker._occurrence import occurrences
 from funcnn.gradients.checker._rows import AuditRow, row_of
 from funcnn.gradients.checker._witnesses import is_inexact
@@ -54,22 +53,9 @@ def _values(op: Callable[..., Any], args: list[Any]) -> list[Finding]:
     found = []
     for got, meant in pairs:
         value, true = np.asarray(got), np.asarray(meant)
-        apart = difference(value, true, _VALUE, 1e-30)
-        if apart is not None:
-            found.append(
-                Finding(
-                    RULE_WRONG,
-                    "output",
-                    "given",
-                    "",
-                    apart.entry,
-                    value[apart.entry].item(),
-                    true[apart.entry].item(),
-                    "",
-                    apart.relative,
-                    "the value is another than that of the reference",
-                )
-            )
+        text = "the value is another than that of the reference"
+        one = value_finding(value, true, _VALUE, "given", text)
+        found += [one] if one else []
     return found
 
 
