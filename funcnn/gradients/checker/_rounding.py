@@ -23,6 +23,7 @@ _NEAR = ("given", "near", "random")
 _FAR = ("random, times 5", "random, times 30", "random, times -30")
 _CONDITION = 8.0  # times what one unit in the last place of the inputs changes
 _POOR = 1e-2  # relative: an automatic derivative so far off is no measure
+_LOST = 0.5  # relative: then nothing is left, whatever automatic differentiation does
 _FADED = 1e-2  # of what an array usually is: below it is saturated, and may be 0
 _SHARE = 4.0  # of the automatic derivative's own error
 
@@ -78,10 +79,10 @@ class _Asked:
             return []
         manual, automatic = self.own(*given)
         compared = list(self._compared(manual, automatic, true))
-        if far and not all(
-            c.is_finite for c in compared if c.name.startswith("output")
-        ):
+        outputs = [c for c in compared if c.name.startswith("output")]
+        if far and not all(c.is_finite for c in outputs):
             return []
+        values_hold = all(c.holds for c in outputs)
         ulps = _FAR_ULPS if far else _ULPS
         tolerance, found = evaluation.tolerance, []
         for one in compared:
@@ -89,6 +90,8 @@ class _Asked:
                 usual = self.typical.get(one.name, 0.0)
                 self.typical[one.name] = max(usual, one.largest)
             said = one.excess(tolerance, ulps, self.typical.get(one.name, 0.0))
+            if candidate.label == "given" and values_hold:
+                said = said or one.loss(tolerance)
             if said is None:
                 continue
             index, relative, reason = said
@@ -206,6 +209,12 @@ class _Compared(NamedTuple):
         finite = self.true[np.isfinite(self.true)]
         return float(np.abs(finite).max(initial=0.0))
 
+    @property
+    def holds(self) -> bool:
+        """Whether the rule's array is right but for rounding."""
+        rule = np.asarray(self.manual).astype(self.true.dtype)
+        return bool((np.abs(rule - self.true) <= _POOR * self.largest).all())
+
     def error(self, index: tuple[int, ...]) -> float:
         """The rule's, at one entry."""
         rule = np.asarray(self.manual).astype(self.true.dtype)
@@ -216,21 +225,13 @@ class _Compared(NamedTuple):
     ) -> tuple[tuple[int, ...], float, str] | None:
         """The worst entry, its error and words for it, if the error is too large."""
         dtype = self.manual.dtype
-        limits = jnp.finfo(dtype)
-        rule, auto = (
-            np.asarray(x).astype(self.true.dtype) for x in (self.manual, self.automatic)
-        )
+        auto = np.asarray(self.automatic).astype(self.true.dtype)
         largest = max(self.largest, _FADED * typical)
-        finite = np.isfinite(self.true).all() and np.isfinite(auto).all()
-        if not finite or not 1e3 * float(limits.tiny) < largest < float(limits.max):
+        if not np.isfinite(auto).all() or not self._in_range(largest):
             return None
-        agree = np.abs(self.lifted - self.true) <= tolerance * largest
-        with np.errstate(all="ignore"):
-            wrong = np.where(agree, np.abs(rule - self.true), 0.0)
-        wrong = np.nan_to_num(wrong, nan=np.inf)
-        index = tuple(map(int, np.unravel_index(np.argmax(wrong), wrong.shape)))
-        error, by_auto = float(wrong[index]), float(np.abs(auto - self.true).max())
-        unit = float(limits.eps) * largest
+        index, error = self._worst(tolerance * largest)
+        by_auto = float(np.abs(auto - self.true).max())
+        unit = float(jnp.finfo(dtype).eps) * largest
         if by_auto > _POOR * largest:
             return None
         if error <= max(_SHARE * by_auto, ulps[min(_width(dtype), 8)] * unit):
@@ -240,6 +241,32 @@ class _Compared(NamedTuple):
             f"automatic differentiation {by_auto / unit:.3g}"
         )
         return index, error / largest, reason
+
+    def loss(self, tolerance: float) -> tuple[tuple[int, ...], float, str] | None:
+        """The same where automatic differentiation is no measure: all is lost."""
+        largest = self.largest
+        if not self._in_range(largest):
+            return None
+        index, error = self._worst(tolerance * largest)
+        if error <= _LOST * largest:
+            return None
+        reason = f"in {self.manual.dtype} nothing is left of it, nor of autodiff"
+        return index, error / largest, reason
+
+    def _in_range(self, largest: float) -> bool:
+        limits = jnp.finfo(self.manual.dtype)
+        inside = 1e3 * float(limits.tiny) < largest < float(limits.max)
+        return inside and bool(np.isfinite(self.true).all())
+
+    def _worst(self, bound: float) -> tuple[tuple[int, ...], float]:
+        """Where rounding spoils most, among entries that are right without it."""
+        rule = np.asarray(self.manual).astype(self.true.dtype)
+        agree = np.abs(self.lifted - self.true) <= bound
+        with np.errstate(all="ignore"):
+            wrong = np.where(agree, np.abs(rule - self.true), 0.0)
+        wrong = np.nan_to_num(wrong, nan=np.inf)
+        index = tuple(map(int, np.unravel_index(np.argmax(wrong), wrong.shape)))
+        return index, float(wrong[index])
 
 
 def _width(dtype: Any) -> int:
