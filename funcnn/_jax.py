@@ -80,6 +80,11 @@ def is_custom_root(equation: Equation) -> bool:
 
 def rule_constants(equation: Equation) -> int:
     """How many of a rule's inputs, the first, are constants of its functions."""
+    if _expandable(equation):
+        expandable = equation.params["_prim"]
+        if not hasattr(expandable, "drop_fwd_consts"):  # they are inside
+            return 0
+        return sum(part.num_leaves for part in expandable.in_tree.children()[:2])
     return int(equation.params.get("num_consts", 0))
 
 
