@@ -1,6 +1,7 @@
 """What an operation of a program is called, and where it was written."""
 
 import pathlib
+import sys
 import sysconfig
 from collections.abc import Sequence
 from typing import Any
@@ -68,8 +69,18 @@ def code_place(equation: Any) -> str:
 
 
 def short_place(place: str) -> str:
-    """File and line without the folders."""
+    """File and line without the folders; of a notebook, cell and line: "In[5]:3"."""
+    file, _, line = place.rpartition(":")
+    if cell := _cell(file):
+        return f"{cell}:{line}"
     return pathlib.PurePath(place).name
+
+
+def _cell(file: str) -> str:
+    """What IPython calls the cell that it has compiled under the name of a file."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    known = shell and shell.compile.format_code_name(file)
+    return known[1] if known else ""
 
 
 def _source(equation: Any) -> tuple[str, str, str]:

@@ -1,7 +1,6 @@
 """Points that seek kinks: away from every boundary of a program, and onto each."""
 
 import itertools
-import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from funcnn.gradients._margins import Margin as Margin
 from funcnn.gradients._margins import Recorder
 from funcnn.gradients._margins import margins as margins
+from funcnn.gradients._places import short_place
 from funcnn.gradients._structures import leaf_names, structures
 
 _STEP = 1e-4  # of an argument's scale: what a numerical derivative goes at least
@@ -226,4 +226,4 @@ def _generator(key_or_seed: Any) -> np.random.Generator:
 
 
 def _short(source: str) -> str:
-    return pathlib.PurePath(source).name or "an unknown place"
+    return short_place(source) or "an unknown place"

@@ -2,11 +2,14 @@
 
 import json
 import math
+import sys
+import types
 from typing import NamedTuple
 
 import pytest
 
 from funcnn import Report
+from funcnn.gradients._places import short_place
 
 
 class Row(NamedTuple):
@@ -87,3 +90,17 @@ def test_assert_ok_shows_only_what_failed():
 def test_a_report_is_frozen():
     with pytest.raises(AttributeError):
         report_of().title = "another"
+
+
+def test_a_cell_of_a_notebook_is_named_and_not_its_file(monkeypatch):
+    cells = {"/tmp/123.py": ("Cell", "In[5]")}
+    shell = types.SimpleNamespace(
+        compile=types.SimpleNamespace(format_code_name=cells.get)
+    )
+    monkeypatch.setitem(
+        sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell)
+    )
+    assert short_place("/tmp/123.py:7") == "In[5]:7"
+    assert short_place("/tmp/other.py:7") == "other.py:7"
+    shell = None  # imported, but not what runs this
+    assert short_place("/tmp/123.py:7") == "123.py:7"
