@@ -1,15 +1,19 @@
 """What all tests share: fast compilation of tiny programs."""
 
+import importlib.metadata
 import os
 import pathlib
 import sys
 
-# Tests compile thousands of tiny programs and run each once: LLVM's optimizations
+# Tests compile thousands of tiny programs and run each once: what makes them fast
 # would cost most of the time. Set before JAX starts.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+_QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
+_EMITTERS = "--xla_cpu_use_fusion_emitters=false"  # later ones have no other
+_EARLY = importlib.metadata.version("jaxlib").startswith("0.10.")
+os.environ.setdefault("XLA_FLAGS", f"{_QUICK} {_EMITTERS}" if _EARLY else _QUICK)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import jax
+import jax  # noqa: E402 (after the flags)
 
 _CACHE = pathlib.Path(__file__).parent.parent / ".jax_cache"
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
