@@ -16,7 +16,7 @@ from funcnn.cli._reports import (
     HtmlFile,
     JsonFile,
     answer,
-    failing_first,
+    with_places,
 )
 from funcnn.gradients import Report
 from funcnn.gradients import check as check_rule
@@ -85,4 +85,4 @@ def _report(rows: list[CheckRow], notes: tuple[str, ...] = ()) -> Report:
 
 def _say_so_far(rows: list[CheckRow], total: int) -> None:
     note = f"interrupted: {len(rows)} of {total} rules were checked"
-    typer.echo(str(failing_first(_report(rows, (note,)))))
+    typer.echo(str(with_places(_report(rows, (note,)))))

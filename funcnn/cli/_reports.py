@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from funcnn.gradients import Report
-from funcnn.gradients._verdicts import fails
 
 VERDICTS = """\b
 OK            the derivative of its function
@@ -65,12 +64,11 @@ Fast = Annotated[
 ]
 
 
-def failing_first(report: Report) -> Report:
-    """The report as a person wants it: with where the derivatives that fail stand."""
-    rows = sorted(report.rows, key=lambda row: not fails(row.verdict))
+def with_places(report: Report) -> Report:
+    """The report with where the derivatives that fail stand, whole."""
     places = [f"{r.rule}: {r.place}" for r in report.failures if r.place]
     notes = (*report.notes, *dict.fromkeys(places))
-    return dataclasses.replace(report, rows=tuple(rows), notes=notes)
+    return dataclasses.replace(report, notes=notes)
 
 
 def answer(report: Report, json: Path | None, html: Path | None) -> None:
@@ -80,10 +78,10 @@ def answer(report: Report, json: Path | None, html: Path | None) -> None:
       typer.Exit: with code 1, unless all is well.
       OSError: when a file cannot be written.
     """
-    typer.echo(str(failing_first(report)))
+    typer.echo(str(with_places(report)))
     if json is not None:
         report.save(json)
     if html is not None:
-        report.save(html, worst_first=True)
+        report.save(html)
     if not report.ok:
         raise typer.Exit(1)

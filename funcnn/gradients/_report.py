@@ -24,9 +24,11 @@ _WHOLE = 64
 class Report:
     """Rows of plain records, and what they amount to; prints as a table.
 
-    A cell whose text has several lines takes several lines of the table. Fields that
-    are not among `columns`, such as arrays, are in the JSON and in the details of
-    the saved page, and are not printed.
+    The table, as text and as HTML, begins with the worst row; what is OK follows in
+    the order of the program, as all of `rows` and of the JSON is. A cell whose text
+    has several lines takes several lines of the table. Fields that are not among
+    `columns`, such as arrays, are in the JSON and in the details of the saved page,
+    and are not printed.
 
     Attributes:
       title: what was compared.
@@ -71,7 +73,7 @@ class Report:
 
     def __str__(self) -> str:
         """The table as text, with the summary and the notes under it."""
-        table = [self._table(self.rows)] if self.rows else []
+        table = [self._table(self._worst_first())] if self.rows else []
         ends = [self.summary] if self.summary else []
         return "\n".join([self.title, *table, *ends, *self.notes])
 
@@ -83,11 +85,12 @@ class Report:
     def _repr_html_(self) -> str:
         """The table as HTML, for notebooks."""
         ends = [line for line in (self.summary, *self.notes) if line]
-        return html_table(self.title, self._header(), self._cells(self.rows), ends)
+        cells = self._cells(self._worst_first())
+        return html_table(self.title, self._header(), cells, ends)
 
-    def to_html(self, *, worst_first: bool = False) -> str:
+    def to_html(self) -> str:
         """A page that needs nothing beside itself, with all fields on demand."""
-        rows = sorted(self.rows, key=_badness) if worst_first else self.rows
+        rows = self._worst_first()
         details = [_details(row, self.columns) for row in rows]
         marks = [fails(_verdict(row)) for row in rows]
         body = list(zip(self._cells(rows), details, marks, strict=True))
@@ -100,12 +103,11 @@ class Report:
         said = {"title": self.title, "ok": self.ok, "notes": self.notes, "rows": rows}
         return json.dumps(said)
 
-    def save(self, path: str | os.PathLike[str], *, worst_first: bool = False) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the report to a file, whole or not at all.
 
         Args:
           path: ends in ``.html`` for a page or in ``.json``.
-          worst_first: orders the page's rows by their verdicts, the worst first.
 
         Returns:
           The path.
@@ -117,10 +119,7 @@ class Report:
         path = Path(path)
         if path.suffix not in (".html", ".json"):
             raise ValueError(f"a report is saved as .html or .json, got {path.name!r}")
-        if path.suffix == ".json":
-            text = self.to_json()
-        else:
-            text = self.to_html(worst_first=worst_first)
+        text = self.to_json() if path.suffix == ".json" else self.to_html()
         write_whole(path, text.encode())
         return path
 
@@ -134,6 +133,9 @@ class Report:
         shown = (getattr(row, "smallest", None) for row in self.failures)
         parts = [f"{self.title}\n{self._table(self.failures)}"]
         raise AssertionError("\n\n".join([*parts, *map(str, filter(None, shown))]))
+
+    def _worst_first(self) -> list[Any]:
+        return sorted(self.rows, key=_badness)
 
     def _table(self, rows: Sequence[Any]) -> str:
         left = [i for i, c in enumerate(self.columns) if i == 0 or c in self.left]
@@ -152,7 +154,9 @@ def _verdict(row: Any) -> str:
 
 
 def _badness(row: Any) -> tuple[int, float]:
-    """Sorts the worst verdict first, and under it the largest error."""
+    """Sorts the worst verdict first, and the largest error of what is not OK."""
+    if _verdict(row) == OK:
+        return 0, 0.0
     error = float(getattr(row, "relative_error", 0.0))
     return -severity(_verdict(row)), -math.inf if math.isnan(error) else -error
 

@@ -42,8 +42,8 @@ def test_text_is_the_title_and_an_aligned_table():
     assert title == "a title"
     assert header.split() == ["path", "relative", "error", "verdict"]
     assert set(line) == {"-", " "}
-    assert rows[0].split() == ["kernel", "1.23e-07", "OK"]
-    assert rows[1].split() == ["<b>bias</b>", "nan", "DIFFERENT"]
+    assert rows[0].split() == ["<b>bias</b>", "nan", "DIFFERENT"]
+    assert rows[1].split() == ["kernel", "1.23e-07", "OK"]
     assert len({len(row) for row in rows}) == 1
 
 
