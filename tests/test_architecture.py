@@ -22,15 +22,16 @@ MOST_LINES = 400
 
 # Under everything, and of no room; what each of them knows of the package.
 FLOOR = {"_version": set(), "errors": set(), "_tables": set(), "_files": set()}
+FLOOR |= {"_ulps": set()}
 FLOOR |= {"_jax": set(), "rules": {"errors", "_jax"}}
 # What each room knows beside itself. A new room has to be given its place here.
 ROOMS = {
     "ops": {"rules", "errors", "_jax"},
     "layers": {"ops", "rules", "errors", "_tables", "_jax"},
     "models": {"layers", "ops"},
-    "gradients": {"rules", "_tables", "_files", "errors", "_jax"},
+    "gradients": {"rules", "_tables", "_files", "_ulps", "errors", "_jax"},
     "data": {"errors", "_files"},
-    "plots": {"errors", "_tables", "_files"},
+    "plots": {"errors", "_tables", "_files", "_ulps"},
     "training": {"data", "errors", "_tables", "_files"},
     "parallel": {"data", "errors", "_tables", "training", "_jax"},
 }

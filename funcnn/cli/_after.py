@@ -1,6 +1,6 @@
 """What a run is asked when it is over."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,20 +13,29 @@ _SHOWN = 64  # mistakes that are drawn
 _COMPARED = 32  # examples of the comparison: float64 convolutions are slow on CPU
 
 
-def find_mistakes(
-    net: Any, state: TrainState, dataset: Dataset
-) -> tuple[np.ndarray, list[str], int]:
-    """The first wrongly classified test images, their titles, and how many there are.
+class Mistakes(NamedTuple):
+    """Test images that were classified wrongly.
 
-    A title is the truth and the guess, such as "4, guessed 9".
+    Attributes:
+      images: the first of them.
+      truths: their classes, by number.
+      guesses: what they were taken for.
+      total: how many there are in all.
     """
+
+    images: np.ndarray
+    truths: np.ndarray
+    guesses: np.ndarray
+    total: int
+
+
+def find_mistakes(net: Any, state: TrainState, dataset: Dataset) -> Mistakes:
+    """The first wrongly classified test images, and how many there are."""
     images, labels = dataset.test
     guesses = classify(net, state.params, state.state, images).argmax(-1)
     (wrong,) = np.nonzero(guesses != labels)
-    names = dataset.classes
     shown = wrong[:_SHOWN]
-    titles = [f"{names[labels[i]]}, guessed {names[guesses[i]]}" for i in shown]
-    return images[shown], titles, len(wrong)
+    return Mistakes(images[shown], labels[shown], guesses[shown], len(wrong))
 
 
 def classify(

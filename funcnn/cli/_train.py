@@ -136,9 +136,15 @@ def _show(
         return
     typer.echo(f"\n{plots.terminal_curves(history)}")
     folder.write_figure("curves.png", plots.learning_curves(history))
-    images, titles, count = find_mistakes(net, state, dataset)
-    title = f"{count} of {len(dataset.test[0]):,} test images guessed wrong"
-    folder.write_figure("mistakes.png", plots.image_grid(images, titles, title=title))
+    wrong = find_mistakes(net, state, dataset)
+    figure = plots.guesses(
+        wrong.images,
+        wrong.truths,
+        wrong.guesses,
+        classes=dataset.classes,
+        title=f"{wrong.total} of {len(dataset.test[0]):,} test images guessed wrong",
+    )
+    folder.write_figure("mistakes.png", figure)
 
 
 def _circumstances(net: Any, dataset: Dataset) -> dict[str, Any]:

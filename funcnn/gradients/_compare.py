@@ -120,7 +120,7 @@ def _row(
         float(np.linalg.norm(leaf.manual)),
         math.nan if automatic is None else float(np.linalg.norm(automatic)),
         leaf.relative,
-        leaf.relative / leaf.eps,
+        leaf.ulps,
         verdict,
     )
     if seen is None:

@@ -9,6 +9,7 @@ import jax.extend as jex
 import jax.numpy as jnp
 import numpy as np
 
+from funcnn._ulps import unit_in_last_place
 from funcnn.gradients._autodiff import autodiff
 from funcnn.rules import ConsumedRuleError
 
@@ -57,6 +58,13 @@ class Leaf(NamedTuple):
     def relative(self) -> float:
         """The same over the largest entry."""
         return self.difference / self.largest if self.largest else self.difference
+
+    @property
+    def ulps(self) -> float:
+        """The same in units in the last place of the largest entry."""
+        size = self.largest or _largest(self.manual)
+        unit = unit_in_last_place(np.asarray(size), self.dtype)
+        return self.difference / float(unit)
 
     @property
     def bound(self) -> float:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from funcnn.plots.figures import new_figure
+from funcnn.plots.figures import HANDLE_LENGTH, finish, new_figure, set_x_axis
 from funcnn.plots.finite import drawable, legend_label
 from funcnn.plots.histories import Curve, curves_by_metric, metric_label
 
@@ -22,7 +22,10 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def learning_curves(
-    history: Sequence[Mapping[str, Any]], *, title: str | None = None
+    history: Sequence[Mapping[str, Any]],
+    *,
+    x: str = "epoch",
+    title: str | None = None,
 ) -> "Figure":
     """Draw every metric of a training against the epoch, one panel each.
 
@@ -32,16 +35,17 @@ def learning_curves(
             "test_accuracy". Accuracies are fractions (0 to 1) and are drawn in %.
             A key may lack, or be None, in epochs which did not measure it. Values
             that are not finite leave a gap, which the legend counts.
+        x: the key of the x axis, such as "step" for one mapping per step.
         title: the figure's title; None for none.
 
     Returns:
         The figure; `figure.savefig("curves.png")` writes it.
 
     Raises:
-        ValueError: if the history is empty, an epoch has no number, or no key starts
-            with "train_" or "test_".
+        ValueError: if the history is empty, a record has no number under `x`, or no
+            key starts with "train_" or "test_".
     """
-    metrics = curves_by_metric(history)
+    metrics = curves_by_metric(history, x)
     columns = min(len(metrics), PANELS_PER_ROW)
     rows = -(-len(metrics) // columns)
     figure = new_figure(4.5 * columns, 3.4 * rows, title)
@@ -49,15 +53,15 @@ def learning_curves(
         panel = figure.add_subplot(rows, columns, position)
         for side, curve in sides.items():
             _draw_curve(panel, side, curve)
-        _finish_panel(panel, metric, sides)
+        _finish_panel(panel, metric, sides, x.replace("_", " "))
     return figure
 
 
 def _draw_curve(panel: "Axes", side: str, curve: Curve) -> None:
-    """Add one curve, with about twenty markers however many epochs there are."""
+    """Add one curve, with about twenty markers however many points there are."""
     good = drawable(curve.values)
     panel.plot(
-        curve.epochs,
+        curve.xs,
         np.where(good, curve.values, np.nan),
         label=legend_label(side, good),
         markersize=4,
@@ -67,24 +71,21 @@ def _draw_curve(panel: "Axes", side: str, curve: Curve) -> None:
     )
 
 
-def _finish_panel(panel: "Axes", metric: str, sides: Mapping[str, Curve]) -> None:
+def _finish_panel(
+    panel: "Axes", metric: str, sides: Mapping[str, Curve], x_label: str
+) -> None:
     """Add axes, grid and legend to a panel whose curves are drawn."""
-    from matplotlib.ticker import MaxNLocator
-
-    epochs = np.concatenate([curve.epochs for curve in sides.values()])
-    # Automatic limits go wrong for a single epoch and where no value is finite.
-    margin = 0.05 * np.ptp(epochs) or 1.0
-    panel.set_xlim(epochs.min() - margin, epochs.max() + margin)
+    finish(panel, x_label, metric_label(metric))
+    set_x_axis(panel, np.concatenate([curve.xs for curve in sides.values()]))
     if not any(drawable(curve.values).any() for curve in sides.values()):
         panel.text(0.5, 0.5, "no finite values", ha="center", transform=panel.transAxes)
         panel.set_yticks([])
-    panel.xaxis.set_major_locator(
-        MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True)
+    # Beside the curves, which may be anywhere.
+    panel.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=len(sides),
+        frameon=False,
+        fontsize=9,
+        handlelength=HANDLE_LENGTH,
     )
-    panel.set_xlabel("epoch")
-    panel.set_ylabel(metric_label(metric))
-    panel.set_title(metric.replace("_", " "), fontsize=11)
-    panel.grid(color="0.9")
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.legend(frameon=False)

@@ -40,15 +40,48 @@ def drawable_runs(
             yield xs[run].tolist(), ys[run].tolist()
 
 
-def legend_label(name: str, good: NDArray[np.bool_]) -> str:
+def paired(
+    name: str, xs: ArrayLike, ys: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read one series.
+
+    Args:
+        name: of the series, for the error.
+        xs: n numbers.
+        ys: n numbers.
+
+    Returns:
+        Both as float64 of shape (n,).
+
+    Raises:
+        ValueError: if they are not two sequences of one length.
+    """
+    x_array, y_array = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
+    if x_array.ndim != 1 or x_array.shape != y_array.shape:
+        raise ValueError(
+            f"series {name!r} needs two sequences of one length, got shapes "
+            f"{x_array.shape} and {y_array.shape}."
+        )
+    return x_array, y_array
+
+
+def legend_label(
+    name: str, good: NDArray[np.bool_], positive: NDArray[np.bool_] | None = None
+) -> str:
     """Name a curve, and count the points that its picture leaves out.
 
     Args:
         name: what the curve is.
-        good: bool of shape (n,), which of its points are drawn.
+        good: bool of shape (n,), which of its points have a place on the axes.
+        positive: bool of shape (n,), which are above 0, where only these are drawn;
+            None where the sign does not matter.
 
     Returns:
-        `name`, or such as "train (2 not finite)": a gap must not pass unnoticed.
+        `name`, or such as "train (2 not finite)" or "loss (1 not positive)": a gap
+        must not pass unnoticed.
     """
-    missing = int(np.count_nonzero(~good))
-    return f"{name} ({missing} not finite)" if missing else name
+    counts = {"not finite": int(np.count_nonzero(~good))}
+    if positive is not None:
+        counts["not positive"] = int(np.count_nonzero(good & ~positive))
+    left_out = [f"{count} {why}" for why, count in counts.items() if count]
+    return f"{name} ({', '.join(left_out)})" if left_out else name

@@ -14,14 +14,14 @@ SIDES = ("train", "test")
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric on one side (train or test), epoch by epoch.
+    """One metric on one side (train or test), point by point.
 
     Attributes:
-        epochs: float64 of shape (n,).
+        xs: float64 of shape (n,), such as epochs.
         values: float64 of shape (n,); accuracies are in %.
     """
 
-    epochs: NDArray[np.float64]
+    xs: NDArray[np.float64]
     values: NDArray[np.float64]
 
 
@@ -51,40 +51,41 @@ def is_accuracy(metric: str) -> bool:
 
 
 def curves_by_metric(
-    history: Sequence[Mapping[str, Any]],
+    history: Sequence[Mapping[str, Any]], x: str = "epoch"
 ) -> dict[str, dict[str, Curve]]:
     """Sort a history into curves.
 
     Args:
-        history: one mapping per epoch, with the key "epoch" and numbers under keys
-            such as "train_loss" and "test_accuracy" (a fraction, 0 to 1). A key may
-            lack, or be None, in epochs which did not measure it.
+        history: one mapping per point, with a number under `x` and numbers under
+            keys such as "train_loss" and "test_accuracy" (a fraction, 0 to 1). A key
+            may lack, or be None, where it was not measured.
+        x: the key of the x axis.
 
     Returns:
         metric -> side ("train", then "test") -> its curve; sides without any point
         are left out. Metrics are in the order of their first appearance.
 
     Raises:
-        ValueError: if the history is empty, an epoch has no number, or no key starts
-            with "train_" or "test_".
+        ValueError: if the history is empty, a record has no number under `x`, or no
+            key starts with "train_" or "test_".
     """
     if len(history) == 0:
         raise ValueError(
-            "history is empty: nothing to draw. Give one mapping per epoch, such as "
-            '{"epoch": 1, "train_loss": 0.5, "test_loss": 0.3}.'
+            f"history is empty: nothing to draw. Give one mapping per {x}, such as "
+            f'{{"{x}": 1, "train_loss": 0.5, "test_loss": 0.3}}.'
         )
     for position, record in enumerate(history):
-        if not drawable(record.get("epoch", np.nan)):
+        if not _is_number(record.get(x)):
             raise ValueError(
-                f'history[{position}] needs a finite number under the key "epoch"; '
+                f'history[{position}] needs a finite number under the key "{x}"; '
                 f"got {dict(record)}."
             )
-    found = {metric: _sides(history, metric) for metric in _metrics(history)}
+    found = {metric: _sides(history, metric, x) for metric in _metrics(history)}
     measured = {metric: sides for metric, sides in found.items() if sides}
     if not measured:
         raise ValueError(
             'history holds no figures: no key starts with "train_" or "test_" '
-            f"and has a value; the first epoch has {sorted(history[0])}."
+            f"and has a value; the first record has {sorted(history[0])}."
         )
     return measured
 
@@ -95,7 +96,16 @@ def _metrics(history: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for side, _, name in split if side in SIDES))
 
 
-def _sides(history: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Curve]:
+def _is_number(value: Any) -> bool:
+    """Whether it is one number that has a place on an axis."""
+    if value is None or isinstance(value, str) or np.ndim(value) != 0:
+        return False
+    return bool(drawable(value))
+
+
+def _sides(
+    history: Sequence[Mapping[str, Any]], metric: str, x: str
+) -> dict[str, Curve]:
     """Collect one metric's curves, for the sides that measured it."""
     # Only a Python float is sure to take ×100 without wrapping or overflow warnings.
     scale = 100.0 if is_accuracy(metric) else 1.0
@@ -103,11 +113,11 @@ def _sides(history: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Curve
     for side in SIDES:
         key = f"{side}_{metric}"
         points = [
-            (float(record["epoch"]), scale * float(record[key]))
+            (float(record[x]), scale * float(record[key]))
             for record in history
             if record.get(key) is not None
         ]
         if points:
-            epochs, values = np.asarray(points, np.float64).T
-            curves[side] = Curve(epochs, values)
+            xs, values = np.asarray(points, np.float64).T
+            curves[side] = Curve(xs, values)
     return curves

@@ -1,4 +1,4 @@
-"""A grid of small images, each under its title."""
+"""Grids of small images, each under its title."""
 
 import textwrap
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from funcnn.plots.figures import new_figure
+from funcnn.plots.figures import empty_figure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # One image's place, and how much of a title in 8 points fits over it.
 CELL_WIDTH = 1.2
-CELL_HEIGHT = 1.25
+CELL_HEIGHT = 1.3
 LINE_HEIGHT = 0.15
 LINE_CHARACTERS = 16
 
@@ -50,10 +50,67 @@ def image_grid(
     if columns < 1:
         raise ValueError(f"columns must be at least 1, got {columns}.")
     if count == 0:
-        figure = new_figure(0.0, 1.5, title)
-        figure.text(0.5, 0.5, "nothing to show", ha="center", va="center")
-        return figure
+        return empty_figure(title)
     return _draw_grid(_unit_pixels(pixels), [_wrap(t) for t in titles], columns, title)
+
+
+def guesses(
+    images: ArrayLike,
+    truths: ArrayLike,
+    guesses: ArrayLike,
+    *,
+    classes: Sequence[str] | None = None,
+    columns: int = 8,
+    title: str | None = None,
+) -> "Figure":
+    """Draw images under what they are and what they were taken for.
+
+    Every title is of the form "4, guessed 9", whether the guess is right or wrong.
+
+    Args:
+        images: n images, as `image_grid` takes them.
+        truths: shape (n,), integer (or bool) numbers of the true classes.
+        guesses: shape (n,), integer (or bool) numbers of the guessed classes.
+        classes: the name of each class; None to show the numbers.
+        columns: how many images a row takes at most, at least 1.
+        title: the figure's title; None for none.
+
+    Returns:
+        The figure with n axes; for n = 0, a figure that says "nothing to show".
+
+    Raises:
+        ValueError: if images, truths and guesses are not of one number, truths or
+            guesses are not whole numbers or name no class, or as `image_grid` does.
+    """
+    count = len(np.asarray(images))
+    true_names = _class_names("truths", truths, count, classes)
+    guessed_names = _class_names("guesses", guesses, count, classes)
+    pairs = zip(true_names, guessed_names, strict=True)
+    titles = [f"{true}, guessed {guessed}" for true, guessed in pairs]
+    return image_grid(images, titles, columns=columns, title=title)
+
+
+def _class_names(
+    name: str, numbers: ArrayLike, count: int, classes: Sequence[str] | None
+) -> list[str]:
+    """Name the class of each image."""
+    array = np.asarray(numbers)
+    if array.shape != (count,):
+        raise ValueError(
+            f"{count} images need {name} of shape ({count},), got {array.shape}."
+        )
+    if count and array.dtype != bool and not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must be integer class numbers, got {array.dtype}.")
+    chosen = [int(number) for number in array]
+    if classes is None:
+        return [str(number) for number in chosen]
+    for position, number in enumerate(chosen):
+        if not 0 <= number < len(classes):
+            raise ValueError(
+                f"{name}[{position}] must be a class from 0 to {len(classes) - 1}, "
+                f"got {number}."
+            )
+    return [str(classes[number]) for number in chosen]
 
 
 def _draw_grid(

@@ -342,3 +342,14 @@ def test_the_arguments_are_left_alone():
     x = jnp.ones(3)
     fn.compare_gradients(lambda x: fn.relu(x).sum(), x)
     chex.assert_trees_all_equal(x, jnp.ones(3))
+
+
+def test_errors_are_counted_in_units_in_the_last_place_of_the_largest_entry():
+    @jax.custom_vjp
+    def scaled(x):
+        return 1.5 * x
+
+    off = np.float32(1.5 + 3 * 2.0**-23)  # between 1 and 2 a unit is 2^-23
+    scaled.defvjp(lambda x: (scaled(x), None), lambda _, g: (g * off,))
+    (row,) = fn.compare_gradients(lambda x: scaled(x).sum(), jnp.ones(2)).rows
+    assert row.ulp_error == 3

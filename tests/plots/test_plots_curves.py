@@ -143,6 +143,36 @@ def test_jax_scalars_are_taken():
     assert lines(panel) == {"train": ([1], [0.5])}
 
 
+def test_x_axis_of_another_key():
+    history = [{"step": s, "epoch": 1, "train_loss": 1 / s} for s in (10, 20)]
+    (panel,) = learning_curves(history, x="step").axes
+    assert panel.get_xlabel() == "step"
+    assert lines(panel) == {"train": ([10, 20], [0.1, 0.05])}
+
+
+def test_x_axis_of_fractions_has_ticks_between_whole_numbers():
+    history = [{"gpu_hours": h, "train_loss": 1.0} for h in (0.5, 1.5, 2.5)]
+    figure = learning_curves(history, x="gpu_hours")
+    draw(figure)
+    assert figure.axes[0].get_xlabel() == "gpu hours"
+    assert 1.5 in visible_ticks(figure.axes[0])
+
+
+def test_the_legend_hides_no_curve():
+    figure = learning_curves(HISTORY, title="A run")
+    draw(figure)
+    for panel in figure.axes:
+        low = panel.get_legend().get_window_extent().y0
+        assert low >= panel.get_window_extent().y1 - 1
+
+
+@pytest.mark.parametrize("value", [None, "one", [1, 2], math.inf])
+def test_a_record_without_the_number_of_the_x_axis_is_refused(value):
+    history = [{"step": 1, "train_loss": 1}, {"step": value, "train_loss": 1}]
+    with pytest.raises(ValueError, match=r'history\[1\] needs a finite .*key "step"'):
+        learning_curves(history, x="step")
+
+
 def test_fourth_panel_starts_a_second_row():
     figure = learning_curves([record(1, **{f"train_m{i}": i for i in range(4)})])
     assert len(figure.axes) == 4

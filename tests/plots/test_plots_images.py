@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from funcnn.plots import image_grid
+from funcnn.plots import guesses, image_grid
 
 GREY = np.linspace(0, 1, 3 * 4 * 5, dtype=np.float32).reshape(3, 4, 5)
 
@@ -93,6 +93,47 @@ def test_nothing_to_show(images):
 def test_unusable_images_are_refused(images, titles, message):
     with pytest.raises(ValueError, match=message):
         image_grid(images, titles)
+
+
+def test_guesses_have_one_form_of_title_right_or_wrong():
+    figure = guesses(GREY, [4, 1, 7], jnp.array([9, 1, 7]), title="Digits")
+    titles = [panel.get_title() for panel in figure.axes]
+    assert titles == ["4, guessed 9", "1, guessed 1", "7, guessed 7"]
+    np.testing.assert_array_equal(pictures(figure), GREY)
+    assert figure.get_suptitle() == "Digits"
+
+
+def test_guesses_by_the_names_of_classes():
+    figure = guesses(GREY, np.array([True, False, True]), [0, 0, 1], classes=("3", "9"))
+    titles = [panel.get_title() for panel in figure.axes]
+    assert titles == ["9, guessed 3", "3, guessed 3", "9, guessed 9"]
+
+
+def test_guesses_in_columns():
+    figure = guesses(GREY, [0, 1, 2], [0, 1, 2], columns=2)
+    places = [panel.get_subplotspec().rowspan.start for panel in figure.axes]
+    assert places == [0, 0, 1]
+
+
+def test_guesses_without_images():
+    figure = guesses([], [], [], classes=["3", "9"])
+    assert "nothing to show" in [text.get_text() for text in figure.texts]
+
+
+@pytest.mark.parametrize(
+    ("truths", "guessed", "message"),
+    [
+        ([1, 2], [1, 1, 1], r"3 images need truths of shape \(3,\), got \(2,\)"),
+        ([1, 1, 1], [[1], [1], [1]], r"need guesses of shape \(3,\), got \(3, 1\)"),
+        ([0.0, 1, 1], [1, 1, 1], "truths must be integer class numbers, got float64"),
+        ([1, 1, 1], ["a", "b", "c"], "guesses must be integer class numbers, got <U1"),
+        ([0, 2, 1], [0, 0, 0], r"truths\[1\] must be a class from 0 to 1, got 2"),
+        ([0, 0, 0], [0, 0, -1], r"guesses\[2\] must be a class from 0 to 1, got -1"),
+    ],
+)
+def test_unusable_guesses_are_refused(truths, guessed, message):
+    with pytest.raises(ValueError, match=message):
+        guesses(GREY, truths, guessed, classes=["3", "9"])
 
 
 def test_columns_below_one_are_refused():

@@ -17,6 +17,13 @@ history = [{"epoch": 1, "train_loss": 0.5}]
 plots.learning_curves(history)
 plots.image_grid([[[0.0]]], ["a"])
 plots.terminal_curves(history)
+plots.terminal_scatter({"a": [[1, 2]]}, x_label="x", y_label="y")
+plots.lines({"a": ([1], [1])}, x_label="x", y_label="y")
+plots.guesses([[[0.0]]], [1], [0])
+plots.decision_boundary(lambda points: points[:, 0] * 0, [[1, 2]], [1], resolution=2)
+plots.gradient_agreement([1.0], [1.0])
+plots.slope_errors([1.0], {"a": [1.0]}, [1.0])
+plots.residual_bytes({"a": (1, 2)})
 print([name in sys.modules for name in ("matplotlib.pyplot", "matplotlib", "plotille")])
 """
 

@@ -175,6 +175,25 @@ def test_training_without_accuracy_gives_one_picture():
     assert text.split("\n")[0] == "o train"
 
 
+def test_curves_by_another_key():
+    records = [{"step": s, "train_loss": 1 / s} for s in (100, 200)]
+    text = terminal_curves(records, x="step")
+    assert text.split("\n")[-2].endswith("> (step)")
+    assert canvas(text).count("o") == 2
+
+
+def test_many_points_have_about_twenty_markers_on_their_line():
+    steps = np.arange(200)
+    drawn = canvas(draw({"a": (steps, np.exp(-steps / 50))}))
+    assert 15 <= drawn.count("o") <= 21
+    assert len(set(drawn)) > 5  # of braille
+
+
+def test_points_that_nothing_joins_have_markers():
+    ys = [1.0 if step % 2 else math.nan for step in range(100)]
+    assert canvas(draw({"a": (range(100), ys)})).count("o") > 40
+
+
 def test_unusable_history_is_refused():
     with pytest.raises(ValueError, match="history is empty"):
         terminal_curves([])
