@@ -70,7 +70,8 @@ def rule(
     parameters = _positional_parameters(reference, static, name)
     arrays = tuple(p for p in parameters if p not in static)
 
-    @functools.wraps(reference)
+    # Of a jitted reference the attributes hold its name, and would bring it along.
+    @functools.wraps(reference, updated=())
     def primal(*args: Any) -> Any:
         if use_references.value:
             return reference(*args)

@@ -167,6 +167,12 @@ def test_errors_call_the_op_by_the_name_that_was_given():
         op(1.0)
 
 
+def test_a_jitted_reference_does_not_rename_the_op():
+    op = make_identity(jax.jit(identity), name="shown")
+    assert op.__name__ == "shown"
+    assert [row.rule for row in fn.check(op, 1.0).rows] == ["shown"]
+
+
 def test_a_callable_object_can_be_a_reference():
     class Square:
         def __call__(self, x):
