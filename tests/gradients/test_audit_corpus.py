@@ -26,7 +26,7 @@ def _examples(examples):
 
 def _audited(example):
     start = time.monotonic()
-    report = fn.audit(example.f, *example.args)
+    report = fn.audit(example.f, *example.args, reference=example.reference)
     assert time.monotonic() - start < MOST_SECONDS, example.name
     return report
 

@@ -23,6 +23,7 @@ from funcnn.gradients._verdicts import (
 from funcnn.gradients.checker._evaluation import Evaluation, Outcome
 from funcnn.gradients.checker._findings import Difference, Finding, difference
 from funcnn.gradients.checker._inputs import Candidate
+from funcnn.gradients.checker._noise import noise
 from funcnn.gradients.checker._slopes import along, decided, known, length_of, text_of
 
 # Without a slope to ask, a difference has to be plain to be called a mistake.
@@ -71,11 +72,18 @@ class Judge:
                 continue
             apart = self._apart(i, manual, automatic, _WEIGHTS.get(label, 1.0))
             case = _Case(candidate, label, cotangents, i, manual, automatic)
-            if apart is not None:
+            if apart is not None and not self._is_noise(case, apart, outcome):
                 found.append(self._arbitrated(case, apart))
             elif np.isnan(manual).any() and outcome.defined:
                 found += self._undefined(case)
         return found
+
+    def _is_noise(self, case: "_Case", apart: Difference, outcome: Outcome) -> bool:
+        """Whether it is rounding, where that cannot be taken away."""
+        x = case.candidate.arrays[case.input]
+        bound = noise(self._evaluation, x, case.cotangents, outcome.value)
+        gap = np.where(apart.entries, np.abs(case.manual - case.automatic), 0.0)
+        return bool((gap <= bound).all())
 
     def _counts(self, i: int, manual: np.ndarray) -> bool:
         """Where no derivative is asked for, none need be given."""
@@ -201,7 +209,11 @@ class Judge:
         if not moving or not all(np.isfinite(m).all() for m in moving.values()):
             return None
         for i, manual in moving.items():
-            wrong = [self._off(candidate, cotangents, i, manual) for _ in range(2)]
+            x = candidate.arrays[i]
+            blur = noise(evaluation, x, cotangents, outcome.value)
+            wrong = [
+                self._off(candidate, cotangents, i, manual, blur) for _ in range(2)
+            ]
             if all(text is not None for text in wrong):
                 case = _Case(candidate, "random", cotangents, i, manual, manual)
                 index = np.unravel_index(np.argmax(np.abs(manual)), manual.shape)
@@ -217,6 +229,7 @@ class Judge:
         cotangents: list[np.ndarray],
         i: int,
         manual: np.ndarray,
+        blur: np.ndarray,
     ) -> str | None:
         """The slope along a random direction, where the cotangent is not that."""
         x = candidate.arrays[i]
@@ -230,6 +243,7 @@ class Judge:
         slack = 10 * slopes.central_error + 1e-3 * abs(slopes.central)
         slack += 1e-4 * coarse * size
         slack += 1e-9 * (length_of(direction) + 1)
+        slack += float(np.abs(blur * direction).sum())
         return None if abs(expected - slopes.central) <= slack else text_of(slopes)
 
     def _slopes(self, asked: "_Question") -> Slopes:
@@ -302,13 +316,14 @@ class Judge:
                 continue
             entries = {0, int(np.argmax(np.abs(manual))), int(np.argmin(np.abs(x)))}
             case = _Case(candidate, "random", cotangents, i, manual, manual)
+            blur = noise(self._evaluation, x, cotangents, outcome.value)
             for flat in sorted(entries):
                 if not np.isfinite(x.flat[flat]):
                     continue
                 one = np.zeros(x.size)
                 one[flat] = 1.0
                 asked = case.question({i: one.reshape(x.shape)})
-                size = 1e-4 * float(np.abs(manual).max())
+                size = 1e-4 * float(np.abs(manual).max()) + float(blur.flat[flat])
                 said = decided(self._slopes(asked), asked.by_rule, asked.by_auto, size)
                 if said is not None and said[0] in (BOTH_WRONG, KINK_OUTSIDE):
                     index = tuple(map(int, np.unravel_index(flat, x.shape)))

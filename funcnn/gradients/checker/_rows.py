@@ -4,7 +4,7 @@ import traceback
 from typing import Any, NamedTuple
 
 from funcnn.gradients import _places
-from funcnn.gradients._verdicts import NOT_TESTABLE, RAISES, fails
+from funcnn.gradients._verdicts import AUTO_WRONG, NOT_TESTABLE, RAISES, fails
 from funcnn.gradients.checker._examine import Examination, said, verdict
 from funcnn.gradients.checker._findings import Finding
 from funcnn.gradients.checker._marks import Declared
@@ -114,9 +114,10 @@ def _says(finding: Finding) -> str:
     parts = [finding.reason]
     if finding.manual is not None:
         entry = ", ".join(map(str, finding.entry))
+        blamed = finding.automatic if finding.verdict == AUTO_WRONG else finding.manual
         true = finding.numerical or _short(finding.automatic)
         what = f"[{entry}]" if finding.entry else ""
-        parts.append(f"{what} {_short(finding.manual)}, not {true}".strip())
+        parts.append(f"{what} {_short(blamed)}, not {true}".strip())
     text = ": ".join(parts)
     return f"{text} (at {finding.point})" if finding.point else text
 

@@ -1,6 +1,5 @@
 """What can be said of a rule without a single number."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import jax
 import jax.extend as jex
 
 from funcnn.gradients._autodiff import without_rules
+from funcnn.gradients._residuals import array_bytes, residual_bytes
 from funcnn.gradients._shadow import parts
 from funcnn.gradients._steps import bind
 from funcnn.gradients.checker._occurrence import Occurrence
@@ -79,22 +79,12 @@ def is_linear(equation: Any, traced: Programs) -> bool:
 
 
 def bytes_saved(occurrence: Occurrence, traced: Programs) -> Bytes | None:
-    """By the leaves of what `jax.vjp` gives; None where that cannot be seen."""
+    """By what `jax.vjp` keeps; None where that cannot be seen."""
     equation = occurrence.equation
-    avals = [v.aval for v in equation.invars]
+    types = [v.aval for v in equation.invars]
 
     def residuals(function: Any) -> int:
-        def pull(*inputs: Any) -> Any:
-            def of_floats(*floats: Any) -> Any:
-                whole = list(inputs)
-                for i, x in zip(traced.floats, floats):
-                    whole[i] = x
-                return function(*whole)
-
-            return jax.vjp(of_floats, *(inputs[i] for i in traced.floats))[1]
-
-        shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals]
-        return sum(map(_size, jax.tree.leaves(jax.eval_shape(pull, *shapes))))
+        return residual_bytes(function, types, traced.floats)
 
     try:
         manual = residuals(lambda *args: bind(equation, *args))
@@ -105,9 +95,4 @@ def bytes_saved(occurrence: Occurrence, traced: Programs) -> Bytes | None:
                 automatic = residuals(jex.core.jaxpr_as_fun(plain))
     except Exception:  # an estimate is not worth a failure
         return None
-    return Bytes(manual, automatic, sum(map(_size, avals)))
-
-
-def _size(array: Any) -> int:
-    itemsize = getattr(array.dtype, "itemsize", 0)
-    return math.prod(array.shape) * itemsize
+    return Bytes(manual, automatic, sum(map(array_bytes, types)))

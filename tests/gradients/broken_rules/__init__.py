@@ -12,7 +12,7 @@ _MODULES = """
     formula cotangent missing broadcast kinks singular second_order indexing
     dtypes forward_value precondition cancellation shapes missing_terms custom_jvp
     complex_numbers structure transforms inside_programs inside_models
-    fn_rules
+    fn_rules kernels
 """.split()
 
 BROKEN: tuple[Example, ...] = tuple(

@@ -1,6 +1,6 @@
 """What every module of broken rules shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +14,7 @@ class Example(NamedTuple):
     f: Callable[..., Any]
     args: tuple[Any, ...]
     why: str
+    reference: Mapping[Any, Callable[..., Any]] | None = None
 
 
 def normals(seed):

@@ -1,6 +1,6 @@
 """What one correct program is, and seeded arrays for its arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ class Example(NamedTuple):
     f: Callable[..., Any]
     args: tuple[Any, ...]
     why: str  # it is tricky
+    reference: Mapping[Any, Callable[..., Any]] | None = None
 
 
 # Made in NumPy, so that an import compiles nothing.
