@@ -247,3 +247,16 @@ def test_what_a_program_keeps_between_two_calls_is_found():
     rule.defvjp(forward, lambda _, g: (g * g.size / sizes[-1],))
     report = fn.audit(lambda x: rule(x).sum() + rule(x[0]).sum(), X)
     assert [row.rule for row in report.failures] == ["whole program"]
+
+
+def test_a_value_of_another_dtype_than_the_reference_s_is_no_rule_of_it():
+    op = fn.rule(
+        lambda x: jnp.sin(x),
+        lambda x: (jnp.sin(x).astype(jnp.bfloat16), x),
+        lambda x, g: (g * jnp.cos(x),),
+        cases=lambda normal: [(normal(3),)],
+        name="sine",
+    )
+    (row,) = fn.check(op, fast=True).failures
+    assert row.verdict == "STRUCTURE"
+    assert "the value is bfloat16[3] where float32[3] is needed" in row.says

@@ -1,5 +1,6 @@
 """One rule as a unit, over its own cases or at given arguments."""
 
+import functools
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,9 +15,11 @@ from funcnn.gradients._report import Report
 from funcnn.gradients._verdicts import fails
 from funcnn.gradients.checker._arguments import of_arrays
 from funcnn.gradients.checker._audit import audit, report
-from funcnn.gradients.checker._examine import Depth, examine
-from funcnn.gradients.checker._occurrence import Occurrence, occurrences
+from funcnn.gradients.checker._examine import Depth, examine, misfit
+from funcnn.gradients.checker._findings import Finding
+from funcnn.gradients.checker._occurrence import Found, Occurrence, occurrences
 from funcnn.gradients.checker._rows import AuditRow, raised_row, row_of
+from funcnn.gradients.checker._structure import misfit_text
 from funcnn.gradients.checker._variants_rows import with_variants, with_variants_at
 from funcnn.gradients.checker._wide_cases import wide_rows
 
@@ -89,19 +92,34 @@ def _of_case(
     statics = {i: args[i] for i in _jax.static_positions(op)}
     dynamic = tuple(a for i, a in enumerate(args) if i not in statics)
 
-    def call(*given: Any) -> Any:
+    def called(function: Callable[..., Any], *given: Any) -> Any:
         whole = list(given)
         for i, value in statics.items():
             whole.insert(i, value)
-        return op(*whole)
+        return function(*whole)
 
-    program = of_arrays("check", call, dynamic)
+    program = of_arrays("check", functools.partial(called, op), dynamic)
     try:
         found = occurrences(program.function, program.arrays, {})
+        wrong = _other_types(functools.partial(called, op.reference), dynamic, found)
     except Exception as error:  # of any kind: it is the op's own
         yield raised_row(error, name), None
         return
     for occurrence in found.occurrences:
-        row = row_of(occurrence, examine(occurrence, depth))
+        done = examine(occurrence, depth)
+        done.findings += wrong
+        row = row_of(occurrence, done)
         path = "/".join(filter(None, (name, row.path)))
         yield row._replace(path=path), occurrence
+
+
+def _other_types(
+    reference: Callable[..., Any], args: tuple[Any, ...], found: Found
+) -> list[Finding]:
+    """Outputs of another dtype or shape than those of the reference."""
+    meant = jax.tree.leaves(jax.eval_shape(reference, *args))
+    return [
+        misfit(f"output {i}", f"the value is {text}")
+        for i, (made, needed) in enumerate(zip(found.program.out_avals, meant))
+        if (text := misfit_text(made, needed)) is not None
+    ]

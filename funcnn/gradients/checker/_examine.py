@@ -273,10 +273,12 @@ def _without_undefined(weights: list[np.ndarray], outcome: Outcome) -> list[np.n
 
 
 def _misfits(occurrence: Occurrence, traced: Programs) -> list[Finding]:
-    return [
-        Finding(STRUCTURE, name, "", "", (), None, None, "", 0.0, reason)
-        for name, reason in misfits(occurrence, traced)
-    ]
+    return [misfit(name, reason) for name, reason in misfits(occurrence, traced)]
+
+
+def misfit(argument: str, reason: str) -> Finding:
+    """That an array has not the dtype or the shape that it should have."""
+    return Finding(STRUCTURE, argument, "", "", (), None, None, "", 0.0, reason)
 
 
 def _raised(error: BaseException) -> Finding:

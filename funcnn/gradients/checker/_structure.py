@@ -34,14 +34,15 @@ def misfits(occurrence: Occurrence, traced: Programs) -> Iterator[tuple[str, str
     results = parts(traced.manual)[0].outvars
     number = len(equation.outvars)
     for i, (made, meant) in enumerate(zip(results[:number], equation.outvars)):
-        if (text := _misfit(made.aval, meant.aval)) is not None:
+        if (text := misfit_text(made.aval, meant.aval)) is not None:
             yield f"output {i}", f"the forward pass of the rule gives {text}"
     for made, i in zip(results[number:], traced.floats):
-        if (text := _misfit(made.aval, equation.invars[i].aval)) is not None:
+        if (text := misfit_text(made.aval, equation.invars[i].aval)) is not None:
             yield occurrence.names[i], f"its cotangent is {text}"
 
 
-def _misfit(made: Any, meant: Any) -> str | None:
+def misfit_text(made: Any, meant: Any) -> str | None:
+    """What an array is and should be, where these are not the same."""
     if (made.shape, made.dtype) == (meant.shape, meant.dtype):
         return None
     got, needed = _type_text(made), _type_text(meant)
