@@ -10,6 +10,7 @@ from funcnn.cli._check_progress import shown
 from funcnn.cli._check_rows import CheckRow, merged
 from funcnn.cli._devices import ask_for_cpu_devices
 from funcnn.cli._faults import InputError, reported
+from funcnn.cli._interrupts import interrupts
 from funcnn.cli._reports import (
     VERDICTS,
     Fast,
@@ -43,11 +44,12 @@ def check(
         ask_for_cpu_devices()
         rows: list[CheckRow] = []
         try:
-            with shown(len(rules)) as progress:
+            with shown(len(rules)) as progress, interrupts() as look:
                 for name, rule in rules.items():
                     progress.begin(name)
                     rows.append(merged(name, check_rule(rule, fast=fast).rows))
                     progress.end(rows[-1])
+                    look()
         except KeyboardInterrupt:
             _say_so_far(rows, len(rules))
             raise
