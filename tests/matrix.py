@@ -21,11 +21,12 @@ from funcnn.rules import is_rule
 
 
 def _find_rules():
-    for module in pkgutil.iter_modules(funcnn.ops.__path__):
-        contents = vars(importlib.import_module(f"funcnn.ops.{module.name}"))
+    for module in pkgutil.walk_packages(funcnn.ops.__path__, "funcnn.ops."):
+        contents = vars(importlib.import_module(module.name))
         for name, value in contents.items():
             if is_rule(value):
-                yield f"{module.name}.{name}".replace("._", ".").lstrip("_"), value
+                file = module.name.rpartition(".")[2]
+                yield f"{file}.{name}".replace("._", ".").lstrip("_"), value
 
 
 RULES = dict(_find_rules())

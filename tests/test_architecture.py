@@ -49,7 +49,7 @@ def name_of(path):
 
 
 def room_of(module):
-    """`funcnn.ops._conv` is of the room `ops`."""
+    """`funcnn.ops._convolution._conv` is of the room `ops`."""
     return module.split(".")[1] if "." in module else TOP
 
 
@@ -131,8 +131,9 @@ def test_the_import_is_light():
 
 OPS = {n: f for n, f in vars(fn.ops).items() if inspect.isfunction(f)}
 OP_MODULES = [
-    importlib.import_module(f"funcnn.ops.{info.name}")
-    for info in pkgutil.iter_modules(fn.ops.__path__)
+    importlib.import_module(info.name)
+    for info in pkgutil.walk_packages(fn.ops.__path__, "funcnn.ops.")
+    if not info.ispkg
 ]
 RULES = {
     f"{module.__name__}.{name}": (module, name)

@@ -10,7 +10,7 @@ from jax.nn import initializers
 from funcnn.errors import ShapeError
 from funcnn.layers._layer import Initializer, Layer, Params, State, parameter_dtype
 from funcnn.ops import conv
-from funcnn.ops._windows import Padding
+from funcnn.ops._convolution._windows import Padding
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

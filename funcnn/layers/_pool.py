@@ -8,7 +8,7 @@ import jax
 from funcnn.layers._conv import hashable
 from funcnn.layers._layer import Layer, Params, State
 from funcnn.ops import avg_pool, max_pool
-from funcnn.ops._windows import Padding
+from funcnn.ops._convolution._windows import Padding
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

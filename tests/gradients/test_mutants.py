@@ -8,9 +8,9 @@ from jax import lax
 
 import funcnn as fn
 from funcnn.gradients.mutation import Mutant, equivalent, kill_rate, mutants
-from funcnn.ops._dropout import _dropout as dropout
-from funcnn.ops._embedding import _embedding as embedding
-from funcnn.ops._pointwise import _relu as relu
+from funcnn.ops._pointwise._pointwise import _relu as relu
+from funcnn.ops._products._embedding import _embedding as embedding
+from funcnn.ops._regularization._dropout import _dropout as dropout
 
 # compiles many programs, each for one question
 pytestmark = pytest.mark.slow

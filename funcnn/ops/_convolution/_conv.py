@@ -11,7 +11,7 @@ from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
-from funcnn.ops._windows import Padding, windows
+from funcnn.ops._convolution._windows import Padding, windows
 from funcnn.rules import rule
 
 

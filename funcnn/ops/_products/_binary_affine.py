@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.ops._affine import check_product, product, product_cotangents
 from funcnn.ops._arguments import floats, wide
+from funcnn.ops._products._affine import check_product, product, product_cotangents
 from funcnn.rules import rule
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import floats
-from funcnn.ops._windows import Padding, Windows, windows
+from funcnn.ops._convolution._windows import Padding, Windows, windows
 from funcnn.rules import rule
 
 

@@ -8,7 +8,7 @@ from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
-from funcnn.ops._moments import mean_and_variance, moments
+from funcnn.ops._normalization._moments import mean_and_variance, moments
 from funcnn.rules import rule
 
 

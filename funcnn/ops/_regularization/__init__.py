@@ -1,0 +1,3 @@
+"""Random masks."""
+
+from funcnn.ops._regularization._dropout import dropout as dropout
