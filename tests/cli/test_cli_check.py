@@ -42,16 +42,16 @@ def test_a_row_per_rule(checked):
     title, header, _, *rows, summary = done.stdout.splitlines()
     assert title == "check of funcnn's rules"
     assert header.split() == ["rule", "at", "cases", "points", "verdict", "error"]
-    assert [row.split()[0] for row in rows] == ["relu", "squared_error"]
-    assert re.search(r"_pointwise\.py:\d+ +\d+ +\d+ +OK", rows[0])
+    assert [row.split()[0] for row in rows] == ["squared_error", "relu"]
+    assert re.search(r"_pointwise\.py:\d+ +\d+ +\d+ +OK", rows[1])
     assert summary == "2 rules, 0 wrong"
 
 
 def test_plain_lines_tell_how_far_it_is(checked):
     lines = checked[0].stderr.splitlines()
     assert [line.split("  ")[:3] for line in lines] == [
-        ["1/2", "relu", "OK"],
-        ["2/2", "squared_error", "OK"],
+        ["1/2", "squared_error", "OK"],
+        ["2/2", "relu", "OK"],
     ]
 
 
@@ -59,7 +59,7 @@ def test_what_it_saves(checked):
     folder = checked[1]
     saved = json.loads((folder / "report.json").read_text())
     assert saved["ok"]
-    relu = saved["rows"][0]
+    relu = saved["rows"][1]
     assert relu["cases"] == len(relu["each_case"]) > 4
     assert relu["points"] == sum(case["points"] for case in relu["each_case"])
     assert "squared_error" in (folder / "report.html").read_text()
@@ -78,8 +78,9 @@ def broken(folder, file, right, wrong):
 
 def test_a_broken_rule_is_named_with_file_and_line(tmp_path):
     right = "jnp.where(positive, g, below(g"
+    wrong = right.replace(", g,", ", 1.001 * g,")
     environment, lines, file = broken(
-        tmp_path, "_pointwise.py", right, right.replace(", g,", ", 1.001 * g,")
+        tmp_path, "_pointwise/_pointwise.py", right, wrong
     )
     line = next(i for i, text in enumerate(lines, 1) if right in text) - 2
     assert lines[line - 1].strip() == "def backward(*args):"
