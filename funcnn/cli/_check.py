@@ -1,13 +1,15 @@
 """`funcnn check`: are our own rules right?"""
 
 import difflib
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import typer
 
 from funcnn import ops
-from funcnn.cli._check_progress import shown
-from funcnn.cli._check_rows import CheckRow, merged
+from funcnn.cli._check_jobs import Done, Task, done_by, in_processes, rules_of
+from funcnn.cli._check_progress import Progress, shown
+from funcnn.cli._check_rows import CheckRow
 from funcnn.cli._devices import ask_for_cpu_devices
 from funcnn.cli._faults import InputError, reported
 from funcnn.cli._interrupts import interrupts
@@ -20,7 +22,6 @@ from funcnn.cli._reports import (
     with_places,
 )
 from funcnn.gradients import Report
-from funcnn.gradients import check as check_rule
 from funcnn.ops._rules import rules_of_ops
 
 _COLUMNS = "rule at cases points verdict case argument error says".split()
@@ -37,23 +38,26 @@ def check(
     json: JsonFile = None,
     html: HtmlFile = None,
     fast: Fast = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="How many processes check at the same time.")
+    ] = 1,
 ) -> None:
     """Checks the hand-written derivatives of funcnn's own ops, over all their cases."""
     with reported():
-        rules = _chosen(op)
+        chosen = _known(op or ())
+        tasks = [Task(name, chosen, fast) for name in rules_of(chosen)]
         ask_for_cpu_devices()
-        rows: list[CheckRow] = []
+        rows: dict[str, CheckRow] = {}
         try:
-            with shown(len(rules)) as progress, interrupts() as look:
-                for name, rule in rules.items():
-                    progress.begin(name)
-                    rows.append(merged(name, check_rule(rule, fast=fast).rows))
-                    progress.end(rows[-1])
+            with shown(len(tasks)) as progress, interrupts() as look:
+                for done in _each(tasks, jobs, progress):
+                    rows[done.row.rule] = done.row
+                    progress.end(done)
                     look()
         except KeyboardInterrupt:
-            _say_so_far(rows, len(rules))
+            _say_so_far(_ordered(rows, tasks), len(tasks))
             raise
-        answer(_report(rows), json, html)
+        answer(_report(_ordered(rows, tasks)), json, html)
 
 
 check.__doc__ = f"""{check.__doc__}
@@ -67,15 +71,27 @@ saying what is known so far.
 """
 
 
-def _chosen(names: list[str] | None) -> dict[str, Any]:
-    """The rules of these ops, in the order of `funcnn.ops`, by name."""
+def _known(names: Sequence[str]) -> tuple[str, ...]:
     known = rules_of_ops(ops)
-    for name in names or ():
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, cutoff=0.5) or known
             raise InputError(f"there is no op {name!r}; near it: {', '.join(near)}")
-    chosen = [rules for op, rules in known.items() if not names or op in names]
-    return {name: rule for rules in chosen for name, rule in rules.items()}
+    return tuple(names)
+
+
+def _each(tasks: list[Task], jobs: int, progress: Progress) -> Iterator[Done]:
+    if jobs > 1:
+        progress.begin(f"{jobs} at a time")
+        yield from in_processes(tasks, jobs)
+        return
+    for task in tasks:
+        progress.begin(task.name)
+        yield done_by(task)
+
+
+def _ordered(rows: dict[str, CheckRow], tasks: list[Task]) -> list[CheckRow]:
+    return [rows[task.name] for task in tasks if task.name in rows]
 
 
 def _report(rows: list[CheckRow], notes: tuple[str, ...] = ()) -> Report:

@@ -2,11 +2,10 @@
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from funcnn.cli._check_rows import CheckRow
+from funcnn.cli._check_jobs import Done
 from funcnn.gradients._verdicts import fails
 
 
@@ -16,7 +15,7 @@ class Progress(Protocol):
     def begin(self, rule: str) -> None:
         """A rule is looked at."""
 
-    def end(self, row: CheckRow) -> None:
+    def end(self, done: Done) -> None:
         """It was."""
 
 
@@ -24,18 +23,16 @@ class Lines:
     """A plain line per rule."""
 
     def __init__(self, total: int) -> None:
-        self._total, self._done, self._start = total, 0, 0.0
+        self._total, self._done = total, 0
 
     def begin(self, rule: str) -> None:
-        """Notes the time."""
-        self._start = time.perf_counter()
+        """Says nothing yet."""
 
-    def end(self, row: CheckRow) -> None:
+    def end(self, done: Done) -> None:
         """Writes the verdict."""
         self._done += 1
-        seconds = time.perf_counter() - self._start
-        line = f"{self._done}/{self._total}  {row.rule}  {row.verdict}  {seconds:.1f} s"
-        print(line, file=sys.stderr, flush=True)
+        said = f"{done.row.rule}  {done.row.verdict}  {done.seconds:.1f} s"
+        print(f"{self._done}/{self._total}  {said}", file=sys.stderr, flush=True)
 
 
 class Bar:
@@ -49,8 +46,9 @@ class Bar:
         """Shows its name."""
         self._bar.update(self._task, description=rule)
 
-    def end(self, row: CheckRow) -> None:
+    def end(self, done: Done) -> None:
         """Moves the bar."""
+        row = done.row
         self._bar.advance(self._task)
         if fails(row.verdict):
             self._bar.console.print(

@@ -3,26 +3,36 @@
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from funcnn.rules import is_rule
 
 
-def rules_of_ops(namespace: types.ModuleType) -> dict[str, dict[str, Any]]:
-    """The rules of every op of a module such as `funcnn.ops`, each with its name.
+def rules_of_ops(
+    namespace: types.ModuleType, names: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """The rules of the ops of a module such as `funcnn.ops`, each with its name.
 
-    A rule bears the op's name where it is the op's only one, and stands under the
-    first op that uses it.
+    Of all ops, or of those in `names`. A rule that several of them share stands under
+    the one whose name it was made with, else under the first; it bears the op's name
+    where it is the op's only one.
     """
-    found: dict[str, dict[str, Any]] = {}
-    seen: set[int] = set()
-    for op, function in vars(namespace).items():
-        if inspect.isfunction(function):
-            own = {n: r for n, r in sorted(_reached(function)) if id(r) not in seen}
-            seen |= set(map(id, own.values()))
-            alone = len(own) == 1
-            found[op] = {op if alone else f"{op}.{n}": r for n, r in own.items()}
+    reached = {
+        op: dict(sorted(_reached(function), key=lambda pair: pair[0]))
+        for op, function in vars(namespace).items()
+        if inspect.isfunction(function) and (not names or op in names)
+    }
+    owners: dict[int, str] = {}
+    for op, rules in reached.items():
+        for rule in rules.values():
+            if id(rule) not in owners or rule.__name__ == op:
+                owners[id(rule)] = op
+    found = {}
+    for op, rules in reached.items():
+        own = {n: r for n, r in rules.items() if owners[id(r)] == op}
+        alone = len(own) == 1
+        found[op] = {op if alone else f"{op}.{n}": r for n, r in own.items()}
     return found
 
 

@@ -121,9 +121,16 @@ def test_files_that_cannot_be_written_are_refused_at_once(option, file, words):
     assert "1/1" not in done.stderr
 
 
-def test_ctrl_c_says_what_is_known():
-    names = ["relu", "conv", "tanh"]
-    command = [sys.executable, "-m", "funcnn", "check", *names, "--fast"]
+def test_two_processes_find_what_one_finds(checked):
+    done = run("check", "squared_error", "relu", "--fast", "--jobs", 2)
+    assert done.stdout == checked[0].stdout, done.stderr
+    assert {line.split()[0] for line in done.stderr.splitlines()} == {"1/2", "2/2"}
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_says_what_is_known(jobs):
+    names = ["relu", "conv", "tanh", "--fast", "--jobs", jobs]
+    command = [sys.executable, "-m", "funcnn", "check", *names]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
