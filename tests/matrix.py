@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import funcnn.ops
 from funcnn.rules import is_rule
@@ -32,6 +33,14 @@ def _find_rules():
 RULES = dict(_find_rules())
 NAMES = sorted(RULES)
 PLAIN = [name for name in NAMES if RULES[name].surrogate is None]
+
+
+def a_third(names, part=0):
+    """A third of the rules in the quick suite, by `part` another, all of them in CI."""
+    return [
+        pytest.param(name, marks=() if number % 3 == part else pytest.mark.slow)
+        for number, name in enumerate(names)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
