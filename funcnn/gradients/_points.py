@@ -152,7 +152,7 @@ def _move_one(
     choices = [
         (abs(float(np.asarray(leaves[i])[where])), i, where, float(g[where]))
         for i, g in zip(recorder.moving, gradients)
-        for where in zip(*np.nonzero(np.abs(g) > 0.01 * largest))
+        for where in map(tuple, np.argwhere(np.abs(g) > 0.01 * largest))
     ]
     choices.sort(key=lambda choice: choice[0])
     _, i, where, slope = choices[step // 2 % len(choices)]

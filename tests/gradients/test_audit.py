@@ -260,3 +260,11 @@ def test_a_value_of_another_dtype_than_the_reference_s_is_no_rule_of_it():
     (row,) = fn.check(op, fast=True).failures
     assert row.verdict == "STRUCTURE"
     assert "the value is bfloat16[3] where float32[3] is needed" in row.says
+
+
+def test_a_boundary_may_lie_in_a_single_number():
+    op = jax.custom_vjp(lambda x: jnp.where(jnp.exp(x) > 2 + x, x, 2 * x))
+    op.defvjp(
+        lambda x: (op(x), x), lambda x, g: (jnp.where(jnp.exp(x) > 2 + x, g, 2 * g),)
+    )
+    fn.audit(op, jnp.array(0.25)).assert_ok()

@@ -40,3 +40,20 @@ def test_correct_rules_pass_at_every_scale(name, dtype):
             report = fn.check(case.manual, *args, fast=True)
             assert report.rows, f"{name} at {scale}"
             assert report.ok, f"{name} at {scale}\n{report}"
+
+
+ORDER = np.array([1, 2, 0], np.int32)
+
+
+def _in_order(x):
+    return x[jnp.array([1, 2, 0])]
+
+
+def test_a_table_of_the_rule_s_own_is_no_input():
+    rule = fn.rule(
+        _in_order,
+        lambda x: (x[ORDER], None),
+        lambda _, g: (jnp.zeros_like(g).at[ORDER].set(g),),
+        cases=lambda normal: [(normal(3),)],
+    )
+    fn.check(rule).assert_ok()

@@ -205,7 +205,8 @@ def _candidates(
 ) -> Iterator[Candidate]:
     floats = evaluation.programs.floats
     entries = sum(np.size(x) for x in given[0])
-    made = list(candidates(given[0], floats, 0))
+    own = 0 if occurrence.region else _jax.rule_constants(occurrence.equation)
+    made = list(candidates(given[0], floats, 0, own))
     if entries > LARGE or depth.light:
         made = made[: 2 if depth.light else 4]
     if not any(t.size for t in evaluation.types):  # nothing says where it is defined

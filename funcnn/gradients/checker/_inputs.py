@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(
-    arrays: Arrays, moving: tuple[int, ...], seed: int
+    arrays: Arrays, moving: tuple[int, ...], seed: int, constants: int = 0
 ) -> Iterator[Candidate]:
     """The given inputs, others near them, random ones, and these in other scales.
 
@@ -39,6 +39,7 @@ def candidates(
       arrays: the inputs.
       moving: the positions of those that are floats.
       seed: of the random numbers.
+      constants: how many of the inputs, the first, are tables of the rule's own.
     """
     rng = np.random.default_rng(seed)
     yield Candidate("given", arrays, smooth=False, given=True)
@@ -51,7 +52,7 @@ def candidates(
         ]
         yield Candidate(f"random, times {scale:g}", scaled, smooth=True)
     yield from _negative(other, moving)
-    yield from _integers(other, moving)
+    yield from _integers(other, moving, constants)
 
 
 def _negative(arrays: Arrays, moving: tuple[int, ...]) -> Iterator[Candidate]:
@@ -161,10 +162,12 @@ def _like(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     return np.where(is_plain(old), new, old).astype(old.dtype)
 
 
-def _integers(arrays: Arrays, moving: tuple[int, ...]) -> Iterator[Candidate]:
+def _integers(
+    arrays: Arrays, moving: tuple[int, ...], constants: int
+) -> Iterator[Candidate]:
     """Repeated numbers, and masks that hide all or nothing."""
     for i, x in enumerate(arrays):
-        if i in moving or not isinstance(x, np.ndarray) or x.size < 2:
+        if i < constants or i in moving or not isinstance(x, np.ndarray) or x.size < 2:
             continue
         others = {}
         if x.dtype == bool:

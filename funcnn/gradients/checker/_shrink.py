@@ -98,7 +98,7 @@ def _failing(
     except Exception:  # the rule does not take them
         return None
     known = cotangents(evaluation.types, 1)
-    starts = list(_starts(evaluation, occurrence.inputs[0], finding))
+    starts = list(_starts(call, evaluation, occurrence.inputs[0], finding))
     for label in dict.fromkeys(("random", finding.cotangent, "times -7.3")):
         for inputs in starts if label in known or label == "zero" else []:
             trial = court.trial(inputs, known.get(label, known["random"]))
@@ -108,11 +108,11 @@ def _failing(
 
 
 def _starts(
-    evaluation: Evaluation, inputs: list[Any], finding: Finding
+    call: Call, evaluation: Evaluation, inputs: list[Any], finding: Finding
 ) -> Iterator[list[Any]]:
     """Points to begin at: that of the finding, ordinary ones, zeros and ties."""
     floats = evaluation.programs.floats
-    made = list(candidates(evaluation.lifted(inputs), floats, 0))
+    made = list(candidates(evaluation.lifted(inputs), floats, 0, call.constants))
     yield from (c.arrays for c in made if c.label == finding.point)
     yield from (c.arrays for c in made if c.label != finding.point)
     plain = next(c.arrays for c in made if c.label == "near")
