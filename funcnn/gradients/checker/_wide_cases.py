@@ -8,7 +8,7 @@ import numpy as np
 
 from funcnn import _jax
 from funcnn.gradients.checker._evaluation import wide
-from funcnn.gradients.checker._examine import Depth, examine
+from funcnn.gradients.checker._examine import Depth, Examination, examine, said
 from funcnn.gradients.checker._findings import Finding, value_finding
 from funcnn.gradients.checker._occurrence import occurrences
 from funcnn.gradients.checker._rows import AuditRow, row_of
@@ -34,7 +34,12 @@ def wide_rows(op: Any, cases: list[tuple[str, tuple[Any, ...]]]) -> list[AuditRo
         return op(*whole)
 
     with jax.enable_x64(True):
-        found = occurrences(call, [jax.numpy.asarray(x) for x in leaves], {})
+        try:
+            found = occurrences(call, [jax.numpy.asarray(x) for x in leaves], {})
+        except Exception as error:  # JAX keeps integers of the other width, say
+            why = f"not in float64: {type(error).__name__}: {said(error)}"
+            row = row_of(None, Examination(notes=[why]))
+            return [row._replace(rule=op.__name__, path=f"{name} in float64")]
         rows = []
         for occurrence in found.occurrences:
             done = examine(occurrence, Depth(snapped=0, second_order=False))
