@@ -111,18 +111,27 @@ def cases(name: str, op=None, dtype=jnp.float64) -> Iterator[Case]:
         yield Case(f"{name} case {number}", op, args, floats, arrays)
 
 
-def pullback(f, primals, cotangent):
-    """The output of `f` and its cotangents, compiled as one program."""
-    return _pullback(f)(primals, cotangent)
+def together(runs, inputs):
+    """What each of the functions gives for its arguments, compiled as one program.
+
+    A program for each would cost several times as much, for nearly all of the time
+    goes into compiling.
+    """
+
+    def all_of_them(inputs):
+        return [run(*args) for run, args in zip(runs, inputs, strict=True)]
+
+    return jax.device_get(jax.jit(all_of_them)(inputs))
 
 
-@functools.lru_cache(maxsize=16)
-def _pullback(f):
+def pullback(f):
+    """A function of primals and a cotangent: the output, and their cotangents."""
+
     def run(primals, cotangent):
         output, pull = jax.vjp(f, *primals)
         return output, pull(cotangent)
 
-    return jax.jit(run)
+    return run
 
 
 def assert_near(got, expected, relative=1e-9, where=""):

@@ -4,58 +4,53 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import NAMES, a_third, assert_near, cases, pullback
+from matrix import NAMES, a_third, assert_near, cases, pullback, together
 
 
 @pytest.mark.slow  # every operation of every shape is compiled by itself
 @pytest.mark.parametrize("name", NAMES)
 def test_without_jit(name):
-    for case in cases(name):
-        cotangent = case.cotangent()
-        output, pull = jax.vjp(case.manual, *map(jnp.asarray, case.floats))
-        eager = output, pull(cotangent)
-        compiled = pullback(case.manual, case.floats, cotangent)
-        assert_near(eager, compiled, 1e-12, case.name)
+    known = list(cases(name))
+    inputs = [(case.floats, case.cotangent()) for case in known]
+    compiled = together([pullback(case.manual) for case in known], inputs)
+    for case, (floats, cotangent), expected in zip(known, inputs, compiled):
+        output, pull = jax.vjp(case.manual, *map(jnp.asarray, floats))
+        assert_near((output, pull(cotangent)), expected, 1e-12, case.name)
 
 
 @pytest.mark.parametrize("name", a_third(NAMES, 1))
 def test_vmap_over_each_argument_and_over_all(name):
-    for case in cases(name):
-        run = _pullback_of_arrays(case)
-        one_by_one = jax.jit(run)
-        for mapped in {*((i,) for i in case.arrays), case.arrays}:
-            _check_vmap(case, mapped, run, one_by_one)
+    known = [(c, m) for c in cases(name) for m in _sets_of_arguments(c)]
+    inputs = [_batched(case, mapped) for case, mapped in known]
+    found = together([_mapped_and_one_by_one(*row) for row in known], inputs)
+    for (case, mapped), (got, summed, rows) in zip(known, found, strict=True):
+        where = f"{case.name}, vmap over arguments {mapped}"
+        expected = jax.tree.map(lambda a, b: np.stack([a, b]), *rows)
+        assert_near(got, expected, where=where)
+        # an argument that all share collects the cotangents of all
+        sums = [
+            e if i in mapped else e.sum(0)
+            for i, e in zip(case.positions, expected[1], strict=True)
+        ]
+        assert_near(summed, tuple(sums), where=where)
 
 
-def _check_vmap(case, mapped, run, one_by_one):
-    axes = tuple(0 if i in mapped else None for i in case.arrays)
+def _sets_of_arguments(case):
+    return sorted({*((i,) for i in case.arrays), case.arrays})
+
+
+def _batched(case, mapped):
     arrays = tuple(
         _two_of(case.args[i]) if i in mapped else case.args[i] for i in case.arrays
     )
-    cotangents = jax.tree.map(_stack, case.cotangent(1), case.cotangent(2))
-    rows = [
-        one_by_one(
-            tuple(a[row] if axis == 0 else a for a, axis in zip(arrays, axes)),
-            jax.tree.map(lambda g, row=row: g[row], cotangents),
-        )
-        for row in range(2)
-    ]
-    expected = jax.tree.map(_stack, *rows)
-    got, summed = jax.jit(_both_orders(case, axes, run))(arrays, cotangents)
-    where = f"{case.name}, vmap over arguments {mapped}"
-    assert_near(got, expected, where=where)
-    # an argument that all share collects the cotangents of all
-    floats = [case.arrays.index(i) for i in case.positions]
-    sums = [
-        e if axes[i] == 0 else e.sum(0)
-        for i, e in zip(floats, expected[1], strict=True)
-    ]
-    assert_near(summed, tuple(sums), where=where)
+    return arrays, jax.tree.map(_stack, case.cotangent(1), case.cotangent(2))
 
 
-def _both_orders(case, axes, run):
-    """The gradient mapped, and the gradient of what is mapped."""
+def _mapped_and_one_by_one(case, mapped):
+    """The gradient mapped, the gradient of what is mapped, and that of each row."""
+    axes = tuple(0 if i in mapped else None for i in case.arrays)
     floats = [case.arrays.index(i) for i in case.positions]
+    run = _pullback_of_arrays(case)
 
     def compute(arrays, cotangents):
         def batched(*values):
@@ -63,9 +58,13 @@ def _both_orders(case, axes, run):
             whole = [given.get(i, a) for i, a in enumerate(arrays)]
             return jax.vmap(case.at(case.op, case.arrays), in_axes=axes)(*whole)
 
+        def row(number):
+            own = [a if axis is None else a[number] for a, axis in zip(arrays, axes)]
+            return run(own, jax.tree.map(lambda g: g[number], cotangents))
+
         mapped = jax.vmap(run, in_axes=(axes, 0))(arrays, cotangents)
         _, pull = jax.vjp(batched, *(arrays[i] for i in floats))
-        return mapped, pull(cotangents)
+        return mapped, pull(cotangents), [row(0), row(1)]
 
     return compute
 
@@ -101,37 +100,40 @@ def _two_of(array):
 
 
 @pytest.mark.parametrize("name", a_third(NAMES, 2))
-def test_scan(name):
-    """Two turns of a loop give what two calls give, the gradients summed."""
-    for case in cases(name):
-        cotangent = case.cotangent()
-
-        def looped(*floats, case=case):
-            def turn(carry, factor):
-                return carry, case.manual(*(factor * x for x in floats))
-
-            return jax.lax.scan(turn, 0, jnp.array([1.0, 0.5]))[1]
-
-        def unrolled(*floats, case=case):
-            outputs = [case.automatic(*(f * x for x in floats)) for f in (1.0, 0.5)]
-            return jax.tree.map(lambda a, b: jnp.stack([a, b]), *outputs)
-
-        both = jax.tree.map(lambda g: _stack(g, -2 * g), cotangent)
-        _, got = pullback(looped, case.floats, both)
-        _, expected = pullback(unrolled, case.floats, both)
-        assert_near(got, expected, where=case.name)
+def test_scan_and_checkpoint(name):
+    known = list(cases(name))
+    inputs = [(case.floats, case.cotangent()) for case in known]
+    found = together([_looped_and_again(case) for case in known], inputs)
+    for case, (looped, unrolled, again, kept) in zip(known, found, strict=True):
+        assert_near(looped, unrolled, where=f"{case.name}, scan")
+        assert_near(again, kept, 1e-12, f"{case.name}, checkpoint")
 
 
-@pytest.mark.parametrize("name", a_third(NAMES, 0))
-def test_checkpoint(name):
-    for case in cases(name):
-        cotangent = case.cotangent()
-        kept = pullback(case.manual, case.floats, cotangent)
-        again = pullback(jax.checkpoint(case.manual), case.floats, cotangent)
-        assert_near(again, kept, 1e-12, case.name)
+def _looped_and_again(case):
+    """Two turns of a loop against two calls, the gradients summed; and checkpoint."""
+
+    def looped(*floats):
+        def turn(carry, factor):
+            return carry, case.manual(*(factor * x for x in floats))
+
+        return jax.lax.scan(turn, 0, jnp.array([1.0, 0.5]))[1]
+
+    def unrolled(*floats):
+        outputs = [case.automatic(*(f * x for x in floats)) for f in (1.0, 0.5)]
+        return jax.tree.map(lambda a, b: jnp.stack([a, b]), *outputs)
+
+    def run(floats, cotangent):
+        both = jax.tree.map(lambda g: jnp.stack([g, -2 * g]), cotangent)
+        return (
+            *(pullback(f)(floats, both)[1] for f in (looped, unrolled)),
+            pullback(jax.checkpoint(case.manual))(floats, cotangent),
+            pullback(case.manual)(floats, cotangent),
+        )
+
+    return run
 
 
-@pytest.mark.parametrize("name", a_third(NAMES, 1))
+@pytest.mark.parametrize("name", NAMES)
 def test_lowers_for_accelerators(name):
     """The branches that a CPU never takes are at least programs for the others."""
     case = next(cases(name, dtype=jnp.float32))
