@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from funcnn import ops
+from funcnn.cli._check_book import write_book
 from funcnn.cli._check_jobs import Done, Task, done_by, in_processes, rules_of
 from funcnn.cli._check_progress import Progress, shown
 from funcnn.cli._check_rows import CheckRow
@@ -41,10 +43,32 @@ def check(
     jobs: Annotated[
         int, typer.Option(min=1, help="How many processes check at the same time.")
     ] = 1,
+    book: Annotated[
+        bool,
+        typer.Option(
+            "--book",
+            help="Write the rule book: check and measure the rules whose code is not "
+            "what the book has of them, and make its page anew.",
+        ),
+    ] = False,
+    folder: Annotated[
+        Path, typer.Option("--folder", metavar="FOLDER", help="Where the book is.")
+    ] = Path("docs"),
+    faults: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="For the book: the most injected faults that are tried of each rule "
+            "and family; 0 for all, which takes minutes for each rule.",
+        ),
+    ] = 0,
 ) -> None:
     """Checks the hand-written derivatives of funcnn's own ops, over all their cases."""
     with reported():
         chosen = _known(op or ())
+        if book:
+            write_book(folder, chosen, faults, jobs)
+            return
         tasks = [Task(name, chosen, fast) for name in rules_of(chosen)]
         ask_for_cpu_devices()
         rows: dict[str, CheckRow] = {}
@@ -83,7 +107,7 @@ def _known(names: Sequence[str]) -> tuple[str, ...]:
 def _each(tasks: list[Task], jobs: int, progress: Progress) -> Iterator[Done]:
     if jobs > 1:
         progress.begin(f"{jobs} at a time")
-        yield from in_processes(tasks, jobs)
+        yield from in_processes(done_by, tasks, jobs)
         return
     for task in tasks:
         progress.begin(task.name)

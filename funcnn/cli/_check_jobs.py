@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from funcnn import ops
@@ -47,15 +47,17 @@ def done_by(task: Task) -> Done:
     return Done(merged(task.name, report.rows), time.perf_counter() - start)
 
 
-def in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[Done]:
-    """Checks rules in `jobs` processes at a time; gives them as they are done.
+def in_processes(
+    work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int
+) -> Iterator[Any]:
+    """Does tasks in `jobs` processes at a time; gives the results as they are done.
 
     The processes are ended when the iteration is.
     """
     # a fork of a process in which JAX has threads would hang
     context = multiprocessing.get_context("spawn")
     with context.Pool(min(jobs, len(tasks)), initializer=_begin) as pool:
-        yield from pool.imap_unordered(done_by, tasks)
+        yield from pool.imap_unordered(work, tasks)
 
 
 def _begin() -> None:

@@ -1,0 +1,1 @@
+"""The rule book: what is known of every rule, measured, as a page."""
