@@ -10,7 +10,8 @@ from matrix import NAMES, a_third, assert_near, cases, pullback, together
 @pytest.mark.slow  # every operation of every shape is compiled by itself
 @pytest.mark.parametrize("name", NAMES)
 def test_without_jit(name):
-    known = list(cases(name))
+    every = list(cases(name))
+    known = [every[0], every[-1]]
     inputs = [(case.floats, case.cotangent()) for case in known]
     compiled = together([pullback(case.manual) for case in known], inputs)
     for case, (floats, cotangent), expected in zip(known, inputs, compiled):
