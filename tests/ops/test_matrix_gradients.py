@@ -1,5 +1,7 @@
 """Every rule over all its cases: the value and the gradient are right."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -82,8 +84,23 @@ def _check_linear(manual, where):
 
 def _check_that_a_factor_of_1_001_is_caught(results):
     """The comparison itself is tried: each argument's cotangent, a bit too large."""
-    for index in range(len(results[0][0].positions)):
+    for index in _with_a_cotangent(results[0][0]):
         assert any(_notices(found, index) for _, found in results), index
+
+
+def _with_a_cotangent(case):
+    """The floats whose cotangent is not None, which declares it to be zero."""
+    parameters = inspect.signature(case.op.reference).parameters
+    dynamic = [i for i, p in enumerate(parameters) if p not in case.op.static]
+    statics = [case.args[i] for i in range(len(parameters)) if i not in dynamic]
+
+    def cotangents(*floats):
+        output, saved = case.at(case.op.forward)(*floats)
+        return tuple(case.op.backward(*statics, saved, output))
+
+    given = jax.eval_shape(cotangents, *case.floats)
+    there = {i for i, cotangent in zip(dynamic, given) if cotangent is not None}
+    return [index for index, i in enumerate(case.positions) if i in there]
 
 
 def _notices(found, index):
