@@ -110,7 +110,7 @@ def test_dropout_drops_the_share_and_keeps_the_mean():
 
 
 def test_dropout_saves_nothing_of_the_size_of_its_input():
-    _, saved = dropout_rule.forward(normal(50, 50), jax.random.key(0), 0.5)
+    _, saved = dropout_rule.forward(normal(50, 50), jax.random.key(0), 0.5, ())
     assert jax.tree.leaves(saved)[0].size == 1
 
 
