@@ -7,3 +7,4 @@ from funcnn.ops._pointwise import *
 from funcnn.ops._probabilities import *
 from funcnn.ops._products import *
 from funcnn.ops._regularization import *
+from funcnn.ops._surrogates import *
