@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from funcnn.ops._arguments import floats, wide
-from funcnn.ops._convolution._windows import Padding, windows
+from funcnn.ops._arguments import wide
+from funcnn.ops._convolution._windows import Padding, pool_arguments, pool_cases
 from funcnn.rules import rule
 
 
@@ -18,28 +19,36 @@ def avg_pool(
     *,
     stride: int | Sequence[int] | None = None,
     padding: Padding = "VALID",
+    count_include_pad: bool = True,
 ) -> jax.Array:
     """The mean over each window, channel by channel.
 
     Shapes: x (batch, *spatial, c) with 1 to 3 spatial axes -> (batch, *output, c).
             One number for `window` or `stride` stands for every spatial axis; the
-            stride is the window's size unless given. Padding counts as 0 and as an
-            entry: every window is divided by its full size K.
+            stride is the window's size unless given. Padding counts as 0 and, with
+            `count_include_pad`, as an entry: every window is divided by its full
+            size. Without, it is divided by the number of its entries in x.
     Dtypes: any float; sums in float32 or wider.
     Errors: ShapeError when x has other axes or no window fits; ValueError for
-            options that are not understood.
+            options that are not understood, and for a window that lies wholly in
+            padding that does not count.
 
-    Gradient. y_o = sum_i [i in window o] x_i / K, which is linear, so
-        dx_i = sum_o [i in window o] g_o / K:
-    the sum over windows of the same size that slide by one step over g, spread out
-    by the stride.
+    Gradient. y_o = sum_i [i in window o] x_i / K_o, which is linear, so
+        dx_i = sum_o [i in window o] g_o / K_o:
+    the sum over windows of the same size that slide by one step over g / K, spread
+    out by the stride. K_o is the window's size, or what of it lies in x.
     Saved: nothing.
     Kinks: none.
-    Differs: TensorFlow and Keras leave the padding out of the divisor; Flax counts
-    it, as here.
+    Differs: TensorFlow and Keras leave the padding out of the divisor; Flax and
+    PyTorch count it unless told otherwise, as here.
     """
-    (x,) = floats("avg_pool", x=x)
-    return _avg_pool(x, windows("avg_pool", x, window, stride, padding))
+    x, where = pool_arguments("avg_pool", x, window, stride, padding)
+    if not count_include_pad and not np.all(_counts(where)):
+        raise ValueError(
+            f"avg_pool: with count_include_pad=False every window needs an entry of x "
+            f"{x.shape}, but padding {where.padding} holds whole windows {where.size}"
+        )
+    return _avg_pool(x, where, bool(count_include_pad))
 
 
 def _window_sum(x, size, stride, padding):
@@ -50,39 +59,58 @@ def _window_sum(x, size, stride, padding):
     )
 
 
-def _reference(x, where):
-    return _window_sum(x, where.size, where.stride, where.padding) / math.prod(
-        where.size
-    )
+def _counts(where):
+    """How many entries of x each window has: (*output, 1)."""
+    total = np.ones(())
+    for n, k, s, m, (low, _) in zip(
+        where.spatial, where.size, where.stride, where.output, where.padding
+    ):
+        first = np.arange(m) * s - low
+        inside = np.minimum(first + k, n) - np.maximum(first, 0)
+        total = total[..., None] * np.maximum(inside, 0)
+    return total[..., None]
 
 
-def _forward(x, where):
+def _divided(total, where, count_include_pad):
+    if count_include_pad:
+        return total / math.prod(where.size)
+    return total / jnp.asarray(_counts(where), total.dtype)
+
+
+def _reference(x, where, count_include_pad):
+    options = (where.size, where.stride, where.padding)
+    total = _window_sum(x, *options)
+    if count_include_pad:
+        return total / math.prod(where.size)
+    return total / _window_sum(jnp.ones_like(x), *options)
+
+
+def _forward(x, where, count_include_pad):
     total = _window_sum(wide(x), where.size, where.stride, where.padding)
-    return (total / math.prod(where.size)).astype(x.dtype), ()
+    return _divided(total, where, count_include_pad).astype(x.dtype), ()
 
 
-def _backward(where, saved, g):
+def _backward(where, count_include_pad, saved, g):
     del saved  # linear: the gradient does not depend on x
+    g = _divided(wide(g), where, count_include_pad)
     axes = zip(where.spatial, where.size, where.reach, where.stride, where.padding)
     spread = [(k - 1 - low, n + low - r, s - 1) for n, k, r, s, (low, _) in axes]
-    g = lax.pad(wide(g), jnp.zeros((), wide(g).dtype), [(0, 0, 0), *spread, (0, 0, 0)])
+    g = lax.pad(g, jnp.zeros((), g.dtype), [(0, 0, 0), *spread, (0, 0, 0)])
     once = ((1,) * len(where.size), ((0, 0),) * len(where.size))
-    return (_window_sum(g, where.size, *once) / math.prod(where.size),)
+    return (_window_sum(g, where.size, *once),)
 
 
 def _cases(normal):
-    for shape, size in [((2, 6, 3), 2), ((1, 7, 1), 3)]:
-        yield _with_windows(normal(*shape), size)
-    yield _with_windows(normal(2, 4, 6, 3), (2, 3))
-    yield _with_windows(normal(1, 5, 7, 2), 3, 2)  # overlapping, with a rest
-    yield _with_windows(normal(2, 5, 4, 1), (3, 2), 1, "SAME")
-    yield _with_windows(normal(1, 3, 5, 2), 2, 3, ((1, 0), (2, 1)))
-    yield _with_windows(normal(1, 2, 4, 2, 2), 2)
-    yield _with_windows(normal(0, 4, 2), 2)
+    for x, where in pool_cases("avg_pool", normal):
+        yield x, where, True
+        if any(map(any, where.padding)):
+            yield x, where, False
 
 
-def _with_windows(x, size, stride=None, padding="VALID"):
-    return x, windows("avg_pool", x, size, stride, padding)
-
-
-_avg_pool = rule(_reference, _forward, _backward, static="where", cases=_cases)
+_avg_pool = rule(
+    _reference,
+    _forward,
+    _backward,
+    static=["where", "count_include_pad"],
+    cases=_cases,
+)

@@ -1,14 +1,12 @@
 """The largest entry of every window."""
 
-import itertools
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.ops._arguments import floats
-from funcnn.ops._convolution._windows import Padding, Windows, windows
+from funcnn.ops._convolution._windows import Padding, pool_arguments, pool_cases
 from funcnn.rules import rule
 
 
@@ -39,8 +37,27 @@ def max_pool(
     is a slow scalar loop there; elsewhere select-and-scatter is used.
     Source: Ranzato, Huang, Boureau & LeCun (2007), CVPR.
     """
-    (x,) = floats("max_pool", x=x)
-    return _max_pool(x, windows("max_pool", x, window, stride, padding))
+    return _max_pool(*pool_arguments("max_pool", x, window, stride, padding))
+
+
+def min_pool(
+    x: jax.Array,
+    window: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: Padding = "VALID",
+) -> jax.Array:
+    """The minimum over each window, channel by channel.
+
+    Shapes, Dtypes, Errors: those of `max_pool`; padding counts as +inf.
+
+    Gradient. min_i x_i = -max_i (-x_i), and both signs cancel in the derivative: each
+    cotangent goes to the entry that was the minimum, as derived in `max_pool`.
+    Saved: -x.
+    Kinks: of equal entries the first in row-major order counts as the minimum.
+    """
+    x, where = pool_arguments("min_pool", x, window, stride, padding)
+    return -_max_pool(-x, where)
 
 
 def _reference(x, where):
@@ -73,17 +90,14 @@ def _by_comparing(x, g, where):
     place = _place_of_maximum(x, where)
     if where.tiling:
         return _laid_side_by_side(place, g, where).reshape(x.shape)
-    return _added_up(place, g, where)
-
-
-def _offsets(where: Windows):
-    return list(itertools.product(*map(range, where.size)))
+    shares = (jnp.where(place == k, g, 0) for k in range(len(where.offsets)))
+    return where.added_up(shares).astype(g.dtype)
 
 
 def _place_of_maximum(x, where):
     """The number of the first largest entry of each window; a NaN counts as largest."""
     padded = where.padded(x, -jnp.inf)
-    entries = [where.entry(padded, offset) for offset in _offsets(where)]
+    entries = [where.entry(padded, offset) for offset in where.offsets]
     dtype = jnp.int8 if len(entries) <= 127 else jnp.int32
     best, place = entries[0], jnp.zeros(entries[0].shape, dtype)
     for number, entry in enumerate(entries[1:], 1):
@@ -98,7 +112,7 @@ def _laid_side_by_side(place, g, where):
 
     def along(axis, offset):
         if axis == len(where.size):
-            number = _offsets(where).index(offset)
+            number = where.offsets.index(offset)
             return jnp.where(place == number, g, 0)
         inner = [along(axis + 1, (*offset, i)) for i in range(where.size[axis])]
         # The inner axes are already doubled: those of this axis stand before them.
@@ -107,34 +121,10 @@ def _laid_side_by_side(place, g, where):
     return along(0, ())
 
 
-def _added_up(place, g, where):
-    padded = [n + low + high for n, (low, high) in zip(where.spatial, where.padding)]
-    total = jnp.zeros((g.shape[0], *padded, g.shape[-1]), g.dtype)
-    for number, offset in enumerate(_offsets(where)):
-        ends = zip(offset, padded, where.reach)
-        edges = [(o, n - o - r, s - 1) for (o, n, r), s in zip(ends, where.stride)]
-        share = jnp.where(place == number, g, 0)
-        zero = jnp.zeros((), g.dtype)
-        total += lax.pad(share, zero, [(0, 0, 0), *edges, (0, 0, 0)])
-    inside = [slice(low, low + n) for n, (low, _) in zip(where.spatial, where.padding)]
-    return total[:, *inside]
-
-
 def _cases(normal):
-    for shape, size in [((2, 6, 3), 2), ((1, 7, 1), 3)]:
-        yield _with_windows(normal(*shape), size)
-    yield _with_windows(normal(2, 4, 6, 3), (2, 3))
-    yield _with_windows(normal(1, 5, 7, 2), 3, 2)  # overlapping, with a rest
-    yield _with_windows(normal(2, 5, 4, 1), (3, 2), 1, "SAME")
-    yield _with_windows(normal(1, 3, 5, 2), 2, 3, ((1, 0), (0, 1)))
-    yield _with_windows(normal(1, 2, 4, 2, 2), 2)
-    yield _with_windows(jnp.ones((1, 4, 4, 2)), 2)  # ties
-    yield _with_windows(jnp.zeros((1, 5, 2)), 3, 1, "SAME")  # ties, shared
-    yield _with_windows(normal(0, 4, 2), 2)
-
-
-def _with_windows(x, size, stride=None, padding="VALID"):
-    return x, windows("max_pool", x, size, stride, padding)
+    yield from pool_cases("max_pool", normal)
+    yield pool_arguments("max_pool", jnp.ones((1, 4, 4, 1)), 2)  # ties
+    yield pool_arguments("max_pool", jnp.zeros((1, 5, 2)), 3, 1, "SAME")  # shared
 
 
 _max_pool = rule(_reference, _forward, _backward, static="where", cases=_cases)

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import itertools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,7 +12,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.errors import ShapeError
+from funcnn.ops._arguments import floats, wide
 
+Offset = tuple[int, ...]
 Padding = str | Sequence[tuple[int, int]]
 
 
@@ -54,17 +57,39 @@ class Windows:
             and all(n == k * m for n, k, m in sides)
         )
 
+    @property
+    def offsets(self) -> list[Offset]:
+        """The places within a window, in row-major order."""
+        return list(itertools.product(*map(range, self.size)))
+
     def padded(self, x: jax.Array, value: Any) -> jax.Array:
         """`x` with its spatial axes padded by `value`."""
         edges = ((0, 0, 0), *((*pair, 0) for pair in self.padding), (0, 0, 0))
         return lax.pad(x, jnp.asarray(value, x.dtype), edges)
 
-    def entry(self, padded: jax.Array, offset: tuple[int, ...]) -> jax.Array:
+    def entry(self, padded: jax.Array, offset: Offset) -> jax.Array:
         """The entry at `offset` of every window: (batch, *output, c)."""
         begin = [o * d for o, d in zip(offset, self.dilation)]
         end = [b + r for b, r in zip(begin, self.reach)]
         n, c = padded.shape[0], padded.shape[-1]
         return lax.slice(padded, [0, *begin, 0], [n, *end, c], [1, *self.stride, 1])
+
+    def added_up(self, shares: Iterable[jax.Array]) -> jax.Array:
+        """What each of `offsets` gives to the entry there of every window, summed.
+
+        It is the transpose of `padded` by 0 and `entry`: (batch, *output, c) for every
+        offset becomes (batch, *spatial, c), in float32 or wider.
+        """
+        ends = [n + low + high for n, (low, high) in zip(self.spatial, self.padding)]
+        total: Any = 0
+        for offset, share in zip(self.offsets, shares, strict=True):
+            rows = zip(offset, self.dilation, ends, self.reach, self.stride)
+            edges = [(o * d, n - o * d - r, s - 1) for o, d, n, r, s in rows]
+            part = wide(share)
+            zero = jnp.zeros((), part.dtype)
+            total += lax.pad(part, zero, [(0, 0, 0), *edges, (0, 0, 0)])
+        pairs = zip(self.spatial, self.padding)
+        return total[:, *(slice(low, low + n) for n, (low, _) in pairs)]
 
 
 def windows(
@@ -138,3 +163,31 @@ def _pads(op: str, padding: Padding, w: Windows) -> tuple[tuple[int, int], ...]:
             f"from 0, got {padding!r}"
         )
     return pairs
+
+
+# What the pools share.
+
+
+def pool_arguments(
+    op: str,
+    x: jax.Array,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: Padding = "VALID",
+) -> tuple[jax.Array, Windows]:
+    """Reads a pool's arguments, as `floats` and `windows` do."""
+    (x,) = floats(op, x=x)
+    return x, windows(op, x, window, stride, padding)
+
+
+def pool_cases(
+    op: str, normal: Callable[..., jax.Array]
+) -> Iterator[tuple[jax.Array, Windows]]:
+    """Windows of every kind, on random numbers."""
+    yield pool_arguments(op, normal(1, 7, 1), 3)  # with a rest
+    yield pool_arguments(op, normal(2, 4, 6, 3), (2, 3))
+    yield pool_arguments(op, normal(1, 5, 7, 2), 3, 2)  # overlapping
+    yield pool_arguments(op, normal(2, 5, 4, 1), (3, 2), 1, "SAME")
+    yield pool_arguments(op, normal(1, 3, 5, 2), 2, 3, ((1, 0), (0, 1)))
+    yield pool_arguments(op, normal(1, 2, 4, 2, 2), 2)
+    yield pool_arguments(op, normal(0, 4, 2), 2)
