@@ -9,7 +9,7 @@ from matrix import assert_near, cases
 
 import funcnn as fn
 from funcnn import ops
-from funcnn.ops._convolution import _conv, _max_pool
+from funcnn.ops._convolution import _convolve, _max_pool
 from funcnn.ops._regularization._dropout import _dropout as dropout_rule
 
 
@@ -148,8 +148,8 @@ def test_the_kernels_cotangent_is_the_same_by_products_and_by_convolution():
     for case in cases("conv.conv"):
         x, _, _, where, groups = case.args
         g = case.cotangent()
-        by_products = _conv._kernel_cotangent_by_products(x, g, where, groups)
-        by_convolution = _conv._kernel_cotangent_by_convolution(x, g, where, groups)
+        by_products = _convolve.kernel_cotangent_by_products(x, g, where, groups)
+        by_convolution = _convolve.kernel_cotangent_by_convolution(x, g, where, groups)
         assert_near(by_products, by_convolution, where=case.name)
 
 

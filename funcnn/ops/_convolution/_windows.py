@@ -15,6 +15,7 @@ from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, wide
 
 Offset = tuple[int, ...]
+Pairs = tuple[tuple[int, int], ...]
 Padding = str | Sequence[tuple[int, int]]
 
 
@@ -25,7 +26,7 @@ class Windows:
     spatial: tuple[int, ...]
     size: tuple[int, ...]
     stride: tuple[int, ...]
-    padding: tuple[tuple[int, int], ...]
+    padding: Pairs
     dilation: tuple[int, ...]
 
     @property
@@ -120,7 +121,9 @@ def windows(
     stride = size if stride is None else per_axis("stride", stride)
     spatial = x.shape[1:-1]
     unpadded = Windows(spatial, size, stride, ((0, 0),) * axes, dilation)
-    pads = _pads(op, padding, unpadded)
+    halves = lax.padtype_to_pads(spatial, unpadded.span, stride, "SAME")
+    same = tuple((int(low), int(high)) for low, high in halves)
+    pads = pairs_of_padding(op, padding, axes, same=same, valid=unpadded.padding)
     result = dataclasses.replace(unpadded, padding=pads)
     if 0 in result.output:
         raise ShapeError(
@@ -144,22 +147,29 @@ def _per_axis(op: str, axes: int, name: str, value: Any) -> tuple[int, ...]:
     return values
 
 
-def _pads(op: str, padding: Padding, w: Windows) -> tuple[tuple[int, int], ...]:
+def pairs_of_padding(
+    op: str, padding: Padding, axes: int, *, same: Pairs, valid: Pairs
+) -> Pairs:
+    """A pair (low, high) for every axis; `same` and `valid` are those with a name.
+
+    Raises:
+      ValueError: for what is no such name and no such pairs.
+    """
     if isinstance(padding, str):
-        if padding.upper() not in ("SAME", "VALID"):
+        named = {"SAME": same, "VALID": valid}
+        if padding.upper() not in named:
             raise ValueError(
                 f'{op}: padding must be "SAME", "VALID" or a pair (low, high) for '
                 f"each axis, got {padding!r}"
             )
-        pads = lax.padtype_to_pads(w.spatial, w.span, w.stride, padding.upper())
-        return tuple((int(low), int(high)) for low, high in pads)
+        return named[padding.upper()]
     try:
         pairs = tuple((int(low), int(high)) for low, high in padding)
     except (TypeError, ValueError):
         pairs = ()
-    if len(pairs) != len(w.size) or any(p < 0 for pair in pairs for p in pair):
+    if len(pairs) != axes or any(p < 0 for pair in pairs for p in pair):
         raise ValueError(
-            f"{op}: padding must be {len(w.size)} pairs (low, high) of whole numbers "
+            f"{op}: padding must be {axes} pairs (low, high) of whole numbers "
             f"from 0, got {padding!r}"
         )
     return pairs
