@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
-from funcnn.ops._normalization._moments import mean_and_variance, moments
+from funcnn.ops._normalization._moments import moments
+from funcnn.ops._normalization._statistics import check_channels, mean_and_variance
 from funcnn.rules import rule
 
 
@@ -40,19 +40,8 @@ def batch_norm(
     check_channels("batch_norm", x, scale=scale, bias=bias)
     # Apart from y, for they do not depend on scale and bias: under vmap over those,
     # JAX counts the cotangent of an output that all share once per example. A
-    # compiler computes them once.
+    # compiler computes them once, and they keep nothing but x.
     return _batch_norm(x, scale, bias, float(eps)), *moments(x)
-
-
-def check_channels(op: str, x: jax.Array, **parameters: jax.Array) -> None:
-    """Raises `ShapeError` unless x is (..., c) with a batch, and parameters (c,)."""
-    if x.ndim < 2:
-        raise ShapeError(f"{op}: needs x of shape (..., channels), got {x.shape}")
-    for name, parameter in parameters.items():
-        if parameter.shape != x.shape[-1:]:
-            raise ShapeError(
-                f"{op}: x {x.shape} needs {name} {x.shape[-1:]}, got {parameter.shape}"
-            )
 
 
 def _reference(x, scale, bias, eps):
@@ -63,7 +52,7 @@ def _reference(x, scale, bias, eps):
 
 
 def _forward(x, scale, bias, eps):
-    mean, var = mean_and_variance(x)
+    mean, var = mean_and_variance(x, leading_axes(x))
     r = lax.rsqrt(var + eps)
     y = (wide(x) - mean) * (r * wide(scale)) + wide(bias)
     return y.astype(x.dtype), (x, scale, mean, r)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import floats, leading_axes, wide
-from funcnn.ops._normalization._batch_norm import check_channels
+from funcnn.ops._normalization._statistics import check_channels
 from funcnn.rules import rule
 
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
+from funcnn.ops._normalization._statistics import check_features, mean_and_variance
 from funcnn.rules import rule
 
 
@@ -31,11 +31,7 @@ def layer_norm(
     takes eps = 1e-6.
     """
     x, scale, bias = floats("layer_norm", x=x, scale=scale, bias=bias)
-    if not (x.ndim and scale.shape == bias.shape == x.shape[-1:]):
-        raise ShapeError(
-            f"layer_norm: x {x.shape} needs scale and bias of shape "
-            f"{x.shape[-1:]}, got {scale.shape} and {bias.shape}"
-        )
+    check_features("layer_norm", x, scale=scale, bias=bias)
     return _layer_norm(x, scale, bias, float(eps))
 
 
@@ -46,10 +42,9 @@ def _reference(x, scale, bias, eps):
 
 
 def _forward(x, scale, bias, eps):
-    x32 = wide(x)
-    mean = x32.mean(-1, keepdims=True)
-    r = lax.rsqrt(jnp.square(x32 - mean).mean(-1, keepdims=True) + eps)
-    y = (x32 - mean) * r * wide(scale) + wide(bias)
+    mean, var = mean_and_variance(x, -1)
+    r = lax.rsqrt(var + eps)
+    y = (wide(x) - mean) * r * wide(scale) + wide(bias)
     return y.astype(x.dtype), (x, scale, mean, r)
 
 

@@ -5,8 +5,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
+from funcnn.ops._normalization._statistics import check_channels, mean_and_variance
 from funcnn.rules import rule
 
 
@@ -21,19 +21,13 @@ def moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     Gradient. mean = sum_i x_i / N, var = sum_i (x_i - mean)^2 / N. The sum of
     x_i - mean is 0, so dvar/dx_j = 2 (x_j - mean) / N, and
         dx = (g_mean + 2 g_var (x - mean)) / N.
-    Saved: x; the mean is made again, for automatic differentiation keeps one array too.
-    Kinks: none. An empty batch has no statistics: NaN.
+    Saved: x; the mean is made again.
+    Kinks: none. An empty batch has no statistics: NaN. A constant channel has
+    variance 0.
     """
     (x,) = floats("moments", x=x)
-    if x.ndim < 2:
-        raise ShapeError(f"moments: needs x of shape (..., channels), got {x.shape}")
+    check_channels("moments", x)
     return _moments(x)
-
-
-def mean_and_variance(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Those of each channel, as plain code for rules to use."""
-    mean = wide(x).mean(leading_axes(x))
-    return mean, jnp.square(wide(x) - mean).mean(leading_axes(x))
 
 
 def _reference(x):
@@ -42,13 +36,13 @@ def _reference(x):
 
 
 def _forward(x):
-    mean, var = mean_and_variance(x)
-    return (mean, var), x
+    mean, var = mean_and_variance(x, leading_axes(x))
+    return (mean.reshape(-1), var.reshape(-1)), x
 
 
 def _backward(x, cotangents):
     g_mean, g_var = cotangents
-    mean = wide(x).mean(leading_axes(x))
+    mean, _ = mean_and_variance(x, leading_axes(x))
     count = float(math.prod(x.shape[:-1]))  # an int could be too large for int32
     return ((g_mean + 2 * g_var * (wide(x) - mean)) / count,)
 
