@@ -1,6 +1,7 @@
 """Ops: pure functions of arrays, each with a gradient written by hand."""
 
 from funcnn.ops._convolution import *
+from funcnn.ops._implicit import *
 from funcnn.ops._losses import *
 from funcnn.ops._normalization import *
 from funcnn.ops._pointwise import *

@@ -1,0 +1,3 @@
+"""Solutions of equations: the rule differentiates the equation, not its solver."""
+
+from funcnn.ops._implicit._fixed_point import fixed_point as fixed_point
