@@ -20,7 +20,7 @@ def fixed_point(
     iterations: int = 100,
     tolerance: float = 1e-3,
 ) -> jax.Array:
-    """z = f(params, z), by `iterations` turns of z <- f(params, z) from `x0`.
+    """The z of z = f(params, z), by `iterations` turns of z <- f(params, z) from `x0`.
 
     Near z the function has to be a contraction. What is not a fixed point is not
     given out: an entry that the last turn moved by more than `tolerance` times the
