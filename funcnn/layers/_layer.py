@@ -142,6 +142,19 @@ def observed() -> Iterator[list[Application]]:
         _seen.reset(token)
 
 
+@contextlib.contextmanager
+def unobserved() -> Iterator[None]:
+    """Hides parts from `observed`: of a layer that maps one part over many parameters.
+
+    The layer is then one application, with the parameters and costs of all.
+    """
+    token = _seen.set(None)
+    try:
+        yield
+    finally:
+        _seen.reset(token)
+
+
 def check_part(place: str, layer: Any) -> None:
     """Raises TypeError unless `layer` is a layer or a function of one array."""
     if isinstance(layer, type):
