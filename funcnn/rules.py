@@ -22,6 +22,18 @@ class ConsumedRuleError(ValueError):
     """A rule that has to be taken out is being used for a gradient instead."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Pullback:
+    """A gradient that is no function's derivative, declared by plain code for it.
+
+    ``pullback(*args, cotangent)`` takes all arguments of the op and gives what its
+    `backward` has to: a tuple with one cotangent per argument that is not static. It
+    need not be linear in the cotangent; such a gradient has no forward mode.
+    """
+
+    pullback: Callable[..., Sequence[Any]]
+
+
 def rule(
     reference: Callable[..., Any],
     forward: Callable[..., tuple[Any, Any]],
@@ -29,7 +41,7 @@ def rule(
     *,
     static: str | Sequence[str] = (),
     cases: Callable[[Callable[..., jax.Array]], Iterable[tuple[Any, ...]]],
-    surrogate: Callable[..., Any] | None = None,
+    surrogate: Callable[..., Any] | Pullback | None = None,
     name: str | None = None,
 ) -> Any:
     """Makes an op whose gradient is written by hand: a `jax.custom_vjp` function.
@@ -47,12 +59,14 @@ def rule(
       cases: ``cases(normal)`` yields argument tuples that show every branch of
         the rule, where ``normal(*shape)`` gives seeded arrays.
       surrogate: where the gradient differs on purpose, the function whose
-        derivative the rule declares instead of the reference's.
+        derivative the rule declares instead of the reference's; where it is no
+        function's, a `Pullback`.
       name: what errors call the op; by default the reference's name.
 
     Returns:
       The op, with the arguments of this call kept on it as attributes
-      `reference`, `forward`, `backward`, `static`, `cases` and `surrogate`.
+      `reference`, `forward`, `backward`, `static`, `cases` and `surrogate`; and
+      `declared`, the function whose gradient the rule has to have.
 
     Raises:
       TypeError: when `static` names no parameter of the reference, or the
@@ -97,7 +111,35 @@ def rule(
     op.defvjp(rule_forward, rule_backward)
     op.reference, op.forward, op.backward = reference, forward, backward
     op.static, op.cases, op.surrogate = static, cases, surrogate
+    op.declared = surrogate or reference
+    if isinstance(surrogate, Pullback):
+        op.declared = _with_pullback(name, reference, surrogate.pullback, static)
     return op
+
+
+def _with_pullback(
+    name: str,
+    reference: Callable[..., Any],
+    pullback: Callable[..., Sequence[Any]],
+    static: tuple[str, ...],
+) -> Any:
+    """`reference` with `pullback` for its derivative."""
+    parameters = _positional_parameters(reference, static, name)
+
+    def forward(*args: Any) -> tuple[Any, Any]:
+        given = dict(zip(parameters, args, strict=True))
+        arrays = {p: given[p] for p in parameters if p not in static}
+        return reference(*args), (arrays, _Primals.of(arrays))
+
+    def backward(*args: Any) -> tuple[Any, ...]:
+        *statics, (arrays, primals), cotangent = args
+        given = arrays | dict(zip((p for p in parameters if p in static), statics))
+        back = pullback(*(given[p] for p in parameters), cotangent)
+        return primals.conform(f"{name}, as declared", back)
+
+    declared: Any = jax.custom_vjp(reference, nondiff_argnames=static)
+    declared.defvjp(forward, backward)
+    return declared
 
 
 def is_rule(value: object) -> bool:

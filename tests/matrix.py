@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import funcnn.ops
-from funcnn.rules import is_rule
+from funcnn.rules import Pullback, is_rule
 
 
 def _find_rules():
@@ -33,6 +33,7 @@ def _find_rules():
 RULES = dict(_find_rules())
 NAMES = sorted(RULES)
 PLAIN = [name for name in NAMES if RULES[name].surrogate is None]
+LINEAR = [n for n in NAMES if not isinstance(RULES[n].surrogate, Pullback)]
 
 
 def a_third(names, part=0):
@@ -74,7 +75,7 @@ class Case:
     @functools.cached_property
     def automatic(self):
         """What the rule's derivative is declared to be that of."""
-        return self.at(self.op.surrogate or self.op.reference)
+        return self.at(self.op.declared)
 
     def cotangent(self, seed=1):
         """Random normal, for every output."""

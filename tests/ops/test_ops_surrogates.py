@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from matrix import assert_near
 
@@ -148,6 +149,42 @@ def test_nan_is_not_hidden():
     assert np.isnan(pull(y)[1])
 
 
+def clipped(g, max_norm):
+    return jax.vjp(lambda x: ops.clip_gradient(x, max_norm), jnp.zeros_like(g))[1](g)[0]
+
+
+@pytest.mark.parametrize("max_norm", [0.1, 2.0, 1e3])
+def test_gradients_are_clipped_as_optax_does(max_norm):
+    g = normal(3, 4)
+    optimizer = optax.clip_by_global_norm(max_norm)
+    expected, _ = optimizer.update(g, optimizer.init(g))
+    assert_near(clipped(g, max_norm), expected)
+    x = normal(3, seed=1)
+    np.testing.assert_array_equal(ops.clip_gradient(x, max_norm), x)
+    assert fn.saved_bytes(lambda x: ops.clip_gradient(x, max_norm), x) == 0
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
+def test_a_gradient_is_clipped_over_the_whole_range(dtype):
+    largest, least = jnp.finfo(dtype).max / 2, jnp.finfo(dtype).tiny
+    g = jnp.array([largest, 0, -largest, 0], dtype)
+    wanted = np.array([1, 0, -1, 0]) / 2**0.5
+    np.testing.assert_allclose(clipped(g, 1.0).astype(float), wanted, rtol=4e-3)
+    for short in (jnp.array([least, -least], dtype), jnp.zeros(3, dtype)):
+        np.testing.assert_array_equal(clipped(short, 1.0), short)
+
+
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
+def test_a_gradient_that_is_not_finite_is_not_hidden(bad):
+    assert np.isnan(clipped(jnp.array([1.0, bad]), 1.0)).all()
+
+
+def test_under_vmap_each_example_is_clipped():
+    g = jnp.array([[3.0, 4.0], [0.3, 0.4]])
+    got = jax.vmap(lambda g: clipped(g, 1.0))(g)
+    assert_near(got, jnp.array([[0.6, 0.8], [0.3, 0.4]]))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -162,6 +199,8 @@ def test_nan_is_not_hidden():
         (lambda: ops.fake_quantize(X, 1.0, bits=17), ValueError, ["bits", "17"]),
         (lambda: ops.fake_quantize(X, 1.0, bits=2.5), ValueError, ["bits", "2.5"]),
         (lambda: ops.fake_quantize(jnp.arange(3), 1.0), TypeError, ["x", "int"]),
+        (lambda: ops.clip_gradient(X, 0.0), ValueError, ["clip_gradient", "0.0"]),
+        (lambda: ops.clip_gradient(jnp.arange(3), 1.0), TypeError, ["x", "int"]),
     ],
 )
 def test_what_does_not_fit_is_refused(call, error, words):

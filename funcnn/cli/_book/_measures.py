@@ -64,8 +64,7 @@ def _of_floats(case: Case, f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _both(op: Any, case: Case) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The rule, and the function whose derivative it declares."""
-    declared = op.surrogate or op.reference
-    return _of_floats(case, op), _of_floats(case, declared)
+    return _of_floats(case, op), _of_floats(case, op.declared)
 
 
 def _floats(case: Case) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ import jax.extend as jex
 import jax.numpy as jnp
 import numpy as np
 
+from funcnn import _jax
 from funcnn.gradients._numeric import Slopes, directional
 from funcnn.gradients._shadow import exact as _exact
 from funcnn.gradients._shadow import in_own_dtypes, is_exact, parts
@@ -210,6 +211,7 @@ def _stops_gradients(program: Any) -> bool:
     """Whether it hides a part of its derivative."""
     return any(
         equation.primitive.name == "stop_gradient"
+        or _jax.is_rule(equation)  # of a pullback that is declared
         or any(map(_stops_gradients, jex.core.jaxprs_in_params(equation.params)))
         for equation in parts(program)[0].eqns
     )

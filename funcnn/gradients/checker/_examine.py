@@ -182,7 +182,8 @@ def _compare(
         done.notes += note
     if depth.light:
         return
-    done.linear = is_linear(occurrence.equation, evaluation.programs)
+    if not occurrence.pullback:  # of which nothing of the kind is said
+        done.linear = is_linear(occurrence.equation, evaluation.programs)
     done.saved = bytes_saved(occurrence, evaluation.programs)
     if occurrence.surrogate and not done.failures:
         done.findings = [f for f in done.findings if fails(f.verdict)]

@@ -109,7 +109,7 @@ def declaration(custom: Any, declared: Declared) -> Callable[..., Any] | None:
             return function
     if not funcnn.rules.is_rule(custom):
         return None
-    return custom.surrogate or custom.reference
+    return custom.declared
 
 
 def _as_rule(plain: Callable[..., Any], statics: tuple[int, ...]) -> Any:

@@ -57,6 +57,12 @@ class Occurrence:
     inside: tuple[tuple[str, str], ...] = ()
 
     @property
+    def pullback(self) -> bool:
+        """Whether what is declared is a pullback, and no function's derivative."""
+        declared = getattr(self.call and self.call.custom, "surrogate", None)
+        return self.surrogate and isinstance(declared, funcnn.rules.Pullback)
+
+    @property
     def name(self) -> str:
         """What the rule, or the program, is called."""
         if self.region:

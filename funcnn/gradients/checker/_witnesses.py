@@ -161,7 +161,10 @@ def _declared(occurrence: Occurrence) -> Callable[..., list[Any]]:
     if occurrence.region:
         inside = inner_rewritten(occurrence.equation, without_rules)
         return lambda *args: bind(inside, *args)
-    program = without_rules(occurrence.stands_for or occurrence.equation)
+    equation = occurrence.stands_for or occurrence.equation
+    if occurrence.pullback:  # which is a rule itself, and is left
+        return jex.core.jaxpr_as_fun(_jax.primal_program(equation))
+    program = without_rules(equation)
     return jex.core.jaxpr_as_fun(program)
 
 

@@ -17,7 +17,7 @@ class Conventions:
 
     def __init__(self, op: Any, case: Case) -> None:
         self._case = case
-        declared = op.surrogate or op.reference
+        declared = op.declared
         # one function, for its compiled form is kept by it
         self._function = lambda *arrays: declared(*case.full(arrays))
 

@@ -58,7 +58,7 @@ def _meant(op: Any, case: Case) -> Case | None:
     """The case with its output's shapes, or None where the op means no such call."""
     try:
         with_shapes = case.shaped(op)
-        pulled = [_pulled(f, with_shapes) for f in (op, op.surrogate or op.reference)]
+        pulled = [_pulled(f, with_shapes) for f in (op, op.declared)]
     except Exception:  # whatever it raises: it refuses such shapes
         return None
     return with_shapes if _agree(*pulled) else None

@@ -1,5 +1,6 @@
 """Gradients that differ from the derivative on purpose, each declared."""
 
+from funcnn.ops._surrogates._clip_gradient import clip_gradient as clip_gradient
 from funcnn.ops._surrogates._fake_quantize import fake_quantize as fake_quantize
 from funcnn.ops._surrogates._scale_gradient import reverse_gradient as reverse_gradient
 from funcnn.ops._surrogates._scale_gradient import scale_gradient as scale_gradient
