@@ -7,5 +7,6 @@ from funcnn.ops._normalization import *
 from funcnn.ops._pointwise import *
 from funcnn.ops._probabilities import *
 from funcnn.ops._products import *
+from funcnn.ops._recurrence import *
 from funcnn.ops._regularization import *
 from funcnn.ops._surrogates import *

@@ -1,0 +1,5 @@
+"""Recurrences over a sequence, each one rule."""
+
+from funcnn.ops._recurrence._gru import gru as gru
+from funcnn.ops._recurrence._lstm import lstm as lstm
+from funcnn.ops._recurrence._rnn import rnn as rnn

@@ -1,0 +1,162 @@
+"""Long short-term memory over a sequence."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.ops._arguments import wide
+from funcnn.ops._products._affine import product
+from funcnn.ops._recurrence._sequences import (
+    before,
+    kernel_cotangent,
+    recurrent_arguments,
+    scan_back,
+    scan_steps,
+    time_first,
+    with_leading,
+    without_padding,
+)
+from funcnn.ops._recurrence._slopes import logistic_slope, tanh_slope
+from funcnn.rules import rule
+
+
+def lstm(
+    x: jax.Array,
+    kernel: jax.Array,
+    recurrent_kernel: jax.Array,
+    bias: jax.Array | None = None,
+    carry: tuple[jax.Array, jax.Array] | None = None,
+    *,
+    mask: jax.Array | None = None,
+    reverse: bool = False,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """Long short-term memory: all hidden states h, and the carry (h, c) at the end.
+
+    With (a_i, a_f, a_g, a_o) = x_t K + h' R + b, the quarters in this order, h' and c'
+    the carry before step t, and s the logistic function,
+        i = s(a_i),  f = s(a_f),  g = tanh(a_g),  o = s(a_o),
+        c = f c' + i g,  h = o tanh(c).
+    `reverse` goes from the last step to the first; outputs stay at their steps. Where
+    `mask` is False the step is left out: the carry is held, and the output is the h
+    that it holds. So padding on either side is skipped in both directions, and what
+    stands in x there, even NaN, has no influence and a gradient of 0.
+
+    Shapes: x (..., time, n), kernel (n, 4 h), recurrent_kernel (h, 4 h), bias (4 h,),
+            carry a pair of (..., h), zeros by default, mask (..., time) of booleans ->
+            outputs (..., time, h) and a carry.
+    Dtypes: the arguments' common float dtype; computed, and carried on, in float32 or
+            wider.
+    Errors: ShapeError, DtypeError unless these fit.
+
+    Gradient. Let dh and dc be the cotangents of the carry after step t, that of the
+    output added to dh. By the chain rule through h = o tanh(c) and c = f c' + i g
+        dc <- dc + dh o tanh'(c),                            then
+        da_i = dc g s'(a_i),       da_f = dc c' s'(a_f),
+        da_g = dc i tanh'(a_g),    da_o = dh tanh(c) s'(a_o),
+        dc' = dc f,                dh' = da R^T,
+    and the step before has dh', dc' (at a step that is left out: dh, dc, and da = 0).
+    With all da there, one product each over all steps gives
+        dx = da K^T,  dK = sum x_t^T da_t,  dR = sum h'_t^T da_t,  db = sum da_t.
+    The slopes are s'(a) = s(a) s(-a) and tanh'(a) = 4 s'(2a), which keep their digits
+    where a gate saturates.
+    Saved: x, the kernels, the initial carry, h (the output), and for each step a and
+    c in float32 or wider: six numbers per unit.
+    Kinks: none.
+    Source: Hochreiter & Schmidhuber (1997), Neural Computation 9; Gers, Schmidhuber &
+    Cummins (2000), Neural Computation 12. Flax's `OptimizedLSTMCell` has these gates
+    under the names i, f, g, o, its bias at the recurrent kernel, and its carry is
+    (c, h); PyTorch has this order of gates, kernels transposed, and two biases, of
+    which this is the sum.
+    """
+    h, c = (None, None) if carry is None else carry
+    arrays = {"x": x, "kernel": kernel, "recurrent_kernel": recurrent_kernel}
+    a = recurrent_arguments("lstm", 4, mask, **arrays, bias=bias, h=h, c=c)
+    y, (h, c) = with_leading(jnp.shape(x)[:-2], *_lstm(**a, reverse=bool(reverse)))
+    return y, (h, c)
+
+
+def _reference(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
+    def step(carry, x):
+        h, c = carry
+        a = x @ kernel + h @ recurrent_kernel
+        i, f, g, o = jnp.split(a if bias is None else a + bias, 4, axis=-1)
+        c = lax.logistic(f) * c + lax.logistic(i) * jnp.tanh(g)
+        return (lax.logistic(o) * jnp.tanh(c), c), None
+
+    x = time_first(without_padding(x, mask))
+    last, ((y, _), _) = scan_steps(step, (h, c), x, mask, reverse)
+    return time_first(y), *last
+
+
+def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
+    recurrent, b = wide(recurrent_kernel), 0 if bias is None else wide(bias)
+
+    def step(carry, a):
+        h, c = carry
+        a = a + product(h, recurrent) + b
+        quarters = jnp.split(a, 4, axis=-1)
+        # The logistic function of all of a, and not of three quarters: on CPU the
+        # slices would keep it, and the read of the step, from being vectorized.
+        i, f, _, o = jnp.split(lax.logistic(a), 4, axis=-1)
+        c = f * c + i * jnp.tanh(quarters[2])
+        return (o * jnp.tanh(c), c), quarters
+
+    inputs = product(time_first(without_padding(x, mask)), kernel)
+    carry = wide(h), wide(c)
+    last, ((y, cs), a) = scan_steps(step, carry, inputs, mask, reverse)
+    y = time_first(y).astype(x.dtype)
+    has_bias = None if bias is None else bias[:0]  # of no bytes
+    saved = (x, kernel, recurrent_kernel, has_bias, h, c, mask, y, cs, a)
+    return (y, *(last.astype(x.dtype) for last in last)), saved
+
+
+def _backward(reverse, saved, cotangents):
+    x, kernel, recurrent_kernel, has_bias, h, c, mask, y, cs, a = saved
+    g, *last = cotangents
+    recurrent = wide(recurrent_kernel)
+
+    def step(carry, now):
+        (dh, dc), ((i, f, g, o), c, c_before) = carry, now  # the gates as their a
+        dc = dc + dh * lax.logistic(o) * tanh_slope(c)
+        da = [
+            dc * jnp.tanh(g) * logistic_slope(i),
+            dc * c_before * logistic_slope(f),
+            dc * lax.logistic(i) * tanh_slope(g),
+            dh * jnp.tanh(c) * logistic_slope(o),
+        ]
+        da = jnp.concatenate(da, axis=-1)
+        return (product(da, recurrent.T), dc * lax.logistic(f)), da
+
+    steps = a, cs, before(c, cs, reverse)
+    carry = tuple(map(wide, last))
+    (dh, dc), da = scan_back(step, carry, g, steps, mask, reverse)
+    dx = without_padding(time_first(product(da, wide(kernel).T)), mask)
+    dkernel = kernel_cotangent(wide(time_first(without_padding(x, mask))), da)
+    drecurrent = kernel_cotangent(wide(before(h, time_first(y), reverse)), da)
+    dbias = None if has_bias is None else da.sum((0, 1))
+    return dx, dkernel, drecurrent, dbias, dh, dc, None
+
+
+def _cases(normal):
+    def case(batch, time, n, h, mask: Any = None, reverse=False, bias=True):
+        return (
+            normal(batch, time, n),
+            normal(n, 4 * h),
+            normal(h, 4 * h),
+            normal(4 * h) if bias else None,
+            normal(batch, h),
+            normal(batch, h),
+            None if mask is None else jnp.array(mask, bool),
+            reverse,
+        )
+
+    yield case(2, 3, 3, 2)
+    yield case(2, 3, 2, 1, mask=[[1, 1, 0], [0, 1, 1]], bias=False)
+    yield case(2, 4, 1, 2, mask=[[1, 1, 0, 0], [1, 0, 1, 1]], reverse=True)
+    yield case(1, 1, 2, 2, reverse=True)
+    yield case(0, 2, 3, 1)
+
+
+_lstm = rule(_reference, _forward, _backward, static="reverse", cases=_cases)

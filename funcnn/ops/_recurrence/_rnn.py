@@ -1,0 +1,134 @@
+"""The plain recurrence h_t = tanh(x_t K + h_(t-1) R + b)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from funcnn.ops._arguments import wide
+from funcnn.ops._products._affine import product
+from funcnn.ops._recurrence._sequences import (
+    before,
+    kernel_cotangent,
+    recurrent_arguments,
+    scan_back,
+    scan_steps,
+    time_first,
+    with_leading,
+    without_padding,
+)
+from funcnn.ops._recurrence._slopes import tanh_slope
+from funcnn.rules import rule
+
+
+def rnn(
+    x: jax.Array,
+    kernel: jax.Array,
+    recurrent_kernel: jax.Array,
+    bias: jax.Array | None = None,
+    carry: jax.Array | None = None,
+    *,
+    mask: jax.Array | None = None,
+    reverse: bool = False,
+) -> tuple[jax.Array, jax.Array]:
+    """Plain recurrent net: all states h_t = tanh(x_t K + h_(t-1) R + b), and the last.
+
+    `reverse` goes from the last step to the first; outputs stay at their steps. Where
+    `mask` is False the step is left out: the state is held, and is the output. So
+    padding on either side is skipped in both directions, and what stands in x there,
+    even NaN, has no influence and a gradient of 0.
+
+    Shapes: x (..., time, n), kernel (n, h), recurrent_kernel (h, h), bias (h,),
+            carry (..., h), zeros by default, mask (..., time) of booleans -> outputs
+            (..., time, h) and a carry.
+    Dtypes: the arguments' common float dtype; computed, and carried on, in float32 or
+            wider.
+    Errors: ShapeError, DtypeError unless these fit.
+
+    Gradient. Let dh be the cotangent of the state after step t, that of the output
+    added to it, h' the state before it, and a = x_t K + h' R + b. Then
+        da = dh tanh'(a) = dh 4 s(2a) s(-2a),   dh' = da R^T,
+    and the step before has dh' (at a step that is left out: dh, and da = 0). With all
+    da there, one product each over all steps gives
+        dx = da K^T,  dK = sum x_t^T da_t,  dR = sum h'_t^T da_t,  db = sum da_t.
+    The slope, in the logistic function s, keeps its digits where tanh saturates.
+    Saved: x, the kernels, the initial state, h (the output) and, for each step, a in
+    float32 or wider.
+    Kinks: none.
+    Source: Elman (1990), Cognitive Science 14. It is Flax's `SimpleCell`; PyTorch's
+    `RNN` has two biases, of which this is the sum, and transposed kernels.
+    """
+    arrays = {"x": x, "kernel": kernel, "recurrent_kernel": recurrent_kernel}
+    a = recurrent_arguments("rnn", 1, mask, **arrays, bias=bias, h=carry)
+    y, (h,) = with_leading(jnp.shape(x)[:-2], *_rnn(**a, reverse=bool(reverse)))
+    return y, h
+
+
+def _reference(x, kernel, recurrent_kernel, bias, h, mask, reverse):
+    def step(carry, x):
+        a = x @ kernel + carry[0] @ recurrent_kernel
+        return (jnp.tanh(a if bias is None else a + bias),), None
+
+    x = time_first(without_padding(x, mask))
+    last, ((y,), _) = scan_steps(step, (h,), x, mask, reverse)
+    return time_first(y), *last
+
+
+def _forward(x, kernel, recurrent_kernel, bias, h, mask, reverse):
+    recurrent, b = wide(recurrent_kernel), 0 if bias is None else wide(bias)
+
+    def step(carry, a):
+        a = a + product(carry[0], recurrent) + b
+        return (jnp.tanh(a),), a
+
+    inputs = product(time_first(without_padding(x, mask)), kernel)
+    (last,), ((y,), a) = scan_steps(step, (wide(h),), inputs, mask, reverse)
+    has_bias = None if bias is None else bias[:0]  # of no bytes
+    y = time_first(y).astype(x.dtype)
+    saved = x, kernel, recurrent_kernel, has_bias, h, mask, y, a
+    return (y, last.astype(x.dtype)), saved
+
+
+def _backward(reverse, saved, cotangents):
+    x, kernel, recurrent_kernel, has_bias, h, mask, y, a = saved
+    g, last = cotangents
+    recurrent = wide(recurrent_kernel)
+
+    def step(carry, a):
+        da = carry[0] * tanh_slope(a)
+        return (product(da, recurrent.T),), da
+
+    (dh,), da = scan_back(step, (wide(last),), g, a, mask, reverse)
+    dx = without_padding(time_first(product(da, wide(kernel).T)), mask)
+    dkernel = kernel_cotangent(wide(time_first(without_padding(x, mask))), da)
+    drecurrent = kernel_cotangent(wide(before(h, time_first(y), reverse)), da)
+    return (
+        dx,
+        dkernel,
+        drecurrent,
+        None if has_bias is None else da.sum((0, 1)),
+        dh,
+        None,
+    )
+
+
+def _cases(normal):
+    def case(batch, time, n, h, mask: Any = None, reverse=False, bias=True):
+        return (
+            normal(batch, time, n),
+            normal(n, h),
+            normal(h, h),
+            normal(h) if bias else None,
+            normal(batch, h),
+            None if mask is None else jnp.array(mask, bool),
+            reverse,
+        )
+
+    yield case(2, 3, 3, 2)
+    yield case(2, 3, 2, 1, mask=[[1, 1, 0], [0, 1, 1]], bias=False)
+    yield case(2, 4, 1, 3, mask=[[1, 1, 0, 0], [1, 0, 1, 1]], reverse=True)
+    yield case(1, 1, 2, 2, reverse=True)
+    yield case(0, 2, 3, 1)
+
+
+_rnn = rule(_reference, _forward, _backward, static="reverse", cases=_cases)

@@ -1,0 +1,182 @@
+"""What the recurrences share: their arguments, their scans and how a mask holds them.
+
+Inside the rules x is (batch, time, n) and everything that a scan walks over has its
+time axis first.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.errors import DtypeError, ShapeError
+from funcnn.ops._arguments import floats, wide
+from funcnn.ops._products._affine import product
+
+Carry = tuple[jax.Array, ...]
+
+
+def recurrent_arguments(
+    op: str, gates: int, mask: Any, /, **arrays: Any
+) -> dict[str, Any]:
+    """The arguments of a recurrence, checked, with their batch axes made one.
+
+    Args:
+      op: what errors call it.
+      gates: how many times the hidden size the kernels are wide.
+      mask: booleans of the shape of x without its last axis, or None.
+      **arrays: x, kernel, recurrent_kernel, the biases (None where there is none) and
+        the initial carry, h and possibly c (None for zeros).
+
+    Raises:
+      ShapeError, DtypeError: naming `op` and what does not fit.
+    """
+    given = {name: array for name, array in arrays.items() if array is not None}
+    given = dict(zip(given, floats(op, **given), strict=True))
+    leading, hidden = _check_kernels(op, gates, given)
+    vectors = {"bias": (gates * hidden,), "recurrent_bias": (hidden,)}
+    needed = vectors | dict.fromkeys("hc", (*leading, hidden))
+    for name, shape in needed.items():
+        if name in given and given[name].shape != shape:
+            raise ShapeError(
+                f"{op}: x {given['x'].shape} and recurrent_kernel "
+                f"{given['recurrent_kernel'].shape} need {name} of shape {shape}, "
+                f"got {given[name].shape}"
+            )
+    x = given["x"]
+    given["mask"] = sequence_mask(op, mask, x.shape)
+    for name in arrays:
+        if name in "hc":
+            carry = given.get(name, jnp.zeros((*leading, hidden), x.dtype))
+            given[name] = carry.reshape(math.prod(leading), hidden)
+    given["x"] = x.reshape(math.prod(leading), *x.shape[-2:])
+    return dict.fromkeys(arrays) | given
+
+
+def _check_kernels(op: str, gates: int, given: dict[str, Any]) -> tuple[Any, int]:
+    x, kernel, recurrent = given["x"], given["kernel"], given["recurrent_kernel"]
+    width = "h" if gates == 1 else f"{gates} h"
+    if recurrent.ndim != 2 or recurrent.shape[1] != gates * recurrent.shape[0]:
+        raise ShapeError(
+            f"{op}: recurrent_kernel must have shape (h, {width}), "
+            f"got {recurrent.shape}"
+        )
+    if kernel.ndim != 2 or kernel.shape[1] != recurrent.shape[1]:
+        raise ShapeError(
+            f"{op}: recurrent_kernel {recurrent.shape} needs kernel of shape "
+            f"(n, {recurrent.shape[1]}), got {kernel.shape}"
+        )
+    if x.ndim < 2 or x.shape[-1] != kernel.shape[0]:
+        raise ShapeError(
+            f"{op}: kernel {kernel.shape} needs x of shape (..., time, "
+            f"{kernel.shape[0]}), got {x.shape}"
+        )
+    return x.shape[:-2], recurrent.shape[0]
+
+
+def sequence_mask(op: str, mask: Any, shape: tuple[int, ...]) -> jax.Array | None:
+    """The mask of x (..., time, n), which has that `shape`, as (batch, time)."""
+    if mask is None:
+        return None
+    mask = jnp.asarray(mask)
+    if mask.dtype != jnp.bool_:
+        raise DtypeError(f"{op}: mask must be of booleans, got {mask.dtype}")
+    if mask.shape != shape[:-1]:
+        raise ShapeError(
+            f"{op}: x {shape} needs a mask of shape {shape[:-1]}, got {mask.shape}"
+        )
+    return mask.reshape(math.prod(shape[:-2]), shape[-2])
+
+
+def time_first(x: jax.Array) -> jax.Array:
+    """(batch, time, ...) as (time, batch, ...), and back."""
+    return x.swapaxes(0, 1)
+
+
+def without_padding(x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """`x` with zeros where the mask is False, for NaN times 0 is NaN."""
+    return x if mask is None else jnp.where(mask[..., None], x, 0)
+
+
+def scan_steps(
+    step: Callable[[Carry, Any], tuple[Carry, Any]],
+    carry: Carry,
+    inputs: Any,
+    mask: jax.Array | None,
+    reverse: bool,
+) -> tuple[Carry, tuple[Carry, Any]]:
+    """The last carry, and all carries and what the steps keep, time first.
+
+    ``step(carry, input) -> (carry, kept)``; where the mask is False the carry stays.
+    """
+
+    def held(old: Carry, now: Any) -> tuple[Carry, Any]:
+        valid, inputs = now
+        new, kept = step(old, inputs)
+        new = _where(valid, new, old)
+        return new, (new, kept)
+
+    return lax.scan(held, carry, (_columns(mask), inputs), reverse=reverse)
+
+
+def scan_back(
+    step: Callable[[Carry, Any], tuple[Carry, Any]],
+    carry: Carry,
+    g: jax.Array,
+    saved: Any,
+    mask: jax.Array | None,
+    reverse: bool,
+) -> tuple[Carry, Any]:
+    """The cotangents of the first carry and, time first, those of each step's inputs.
+
+    ``step(carry, saved) -> (carry, cotangents)`` takes and gives the cotangents of the
+    carry after and before a step; g (batch, time, h) are those of the first entry of
+    the carry, h, as output. Where the mask is False the step was the identity.
+    """
+
+    def held(old: Carry, now: Any) -> tuple[Carry, Any]:
+        valid, g, saved = now
+        old = (old[0] + g, *old[1:])
+        new, kept = step(old, saved)
+        zeros = jax.tree.map(jnp.zeros_like, kept)
+        return _where(valid, new, old), _where(valid, kept, zeros)
+
+    inputs = (_columns(mask), time_first(wide(g)), saved)
+    return lax.scan(held, carry, inputs, reverse=not reverse)
+
+
+def _columns(mask: jax.Array | None) -> jax.Array | None:
+    return None if mask is None else time_first(mask)[..., None]
+
+
+def _where(valid: jax.Array | None, new: Any, old: Any) -> Any:
+    if valid is None:
+        return new
+    return jax.tree.map(lambda new, old: jnp.where(valid, new, old), new, old)
+
+
+def before(first: jax.Array, sequence: jax.Array, reverse: bool) -> jax.Array:
+    """What each step found: `sequence`, time first, a step later, `first` at first."""
+    first = first[None].astype(sequence.dtype)
+    if reverse:
+        return jnp.concatenate([sequence[1:], first])
+    return jnp.concatenate([first, sequence[:-1]])
+
+
+def kernel_cotangent(inputs: jax.Array, g: jax.Array) -> jax.Array:
+    """That of W in inputs @ W: one product over all steps and examples."""
+    rows = math.prod(g.shape[:-1])
+    inputs, g = (a.reshape(rows, a.shape[-1]) for a in (inputs, g))
+    return product(inputs.T, g)
+
+
+def with_leading(
+    leading: tuple[int, ...], y: jax.Array, *carry: jax.Array
+) -> tuple[jax.Array, Carry]:
+    """The outputs and the carry of a rule with the batch axes that x had."""
+    restored = (a.reshape(*leading, *a.shape[1:]) for a in (y, *carry))
+    y, *carry = restored
+    return y, tuple(carry)
