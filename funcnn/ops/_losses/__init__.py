@@ -3,6 +3,7 @@
 from funcnn.ops._losses._binary_cross_entropy import (
     binary_cross_entropy as binary_cross_entropy,
 )
+from funcnn.ops._losses._ctc import ctc_loss as ctc_loss
 from funcnn.ops._losses._sigmoid_cross_entropy import (
     sigmoid_cross_entropy as sigmoid_cross_entropy,
 )

@@ -47,7 +47,10 @@ def recurrent_arguments(
                 f"got {given[name].shape}"
             )
     x = given["x"]
-    given["mask"] = sequence_mask(op, mask, x.shape)
+    check_mask(op, mask, x.shape)
+    given["mask"] = None
+    if mask is not None:
+        given["mask"] = jnp.asarray(mask).reshape(math.prod(leading), x.shape[-2])
     for name in arrays:
         if name in "hc":
             carry = given.get(name, jnp.zeros((*leading, hidden), x.dtype))
@@ -77,18 +80,18 @@ def _check_kernels(op: str, gates: int, given: dict[str, Any]) -> tuple[Any, int
     return x.shape[:-2], recurrent.shape[0]
 
 
-def sequence_mask(op: str, mask: Any, shape: tuple[int, ...]) -> jax.Array | None:
-    """The mask of x (..., time, n), which has that `shape`, as (batch, time)."""
+def check_mask(op: str, mask: Any, shape: tuple[int, ...]) -> None:
+    """Raises unless the mask of x (..., time, n), which has that `shape`, fits it."""
     if mask is None:
-        return None
-    mask = jnp.asarray(mask)
-    if mask.dtype != jnp.bool_:
-        raise DtypeError(f"{op}: mask must be of booleans, got {mask.dtype}")
-    if mask.shape != shape[:-1]:
-        raise ShapeError(
-            f"{op}: x {shape} needs a mask of shape {shape[:-1]}, got {mask.shape}"
+        return
+    if jnp.asarray(mask).dtype != jnp.bool_:
+        raise DtypeError(
+            f"{op}: mask must be of booleans, got {jnp.asarray(mask).dtype}"
         )
-    return mask.reshape(math.prod(shape[:-2]), shape[-2])
+    if jnp.shape(mask) != shape[:-1]:
+        raise ShapeError(
+            f"{op}: x {shape} needs a mask of shape {shape[:-1]}, got {jnp.shape(mask)}"
+        )
 
 
 def time_first(x: jax.Array) -> jax.Array:
@@ -158,12 +161,16 @@ def _where(valid: jax.Array | None, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda new, old: jnp.where(valid, new, old), new, old)
 
 
-def before(first: jax.Array, sequence: jax.Array, reverse: bool) -> jax.Array:
-    """What each step found: `sequence`, time first, a step later, `first` at first."""
-    first = first[None].astype(sequence.dtype)
+def before(
+    first: jax.Array, sequence: jax.Array, reverse: bool, axis: int = 0
+) -> jax.Array:
+    """What each step along the axis finds: `first`, then all but the last."""
+    first = jnp.expand_dims(first, axis).astype(sequence.dtype)
     if reverse:
-        return jnp.concatenate([sequence[1:], first])
-    return jnp.concatenate([first, sequence[:-1]])
+        shifted = jnp.concatenate([sequence, first], axis)
+        return lax.slice_in_dim(shifted, 1, None, axis=axis)
+    shifted = jnp.concatenate([first, sequence], axis)
+    return lax.slice_in_dim(shifted, 0, -1, axis=axis)
 
 
 def kernel_cotangent(inputs: jax.Array, g: jax.Array) -> jax.Array:
