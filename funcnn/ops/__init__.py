@@ -10,3 +10,4 @@ from funcnn.ops._products import *
 from funcnn.ops._recurrence import *
 from funcnn.ops._regularization import *
 from funcnn.ops._surrogates import *
+from funcnn.ops._reversible import *

@@ -31,15 +31,16 @@ def with_params(op: str, /, params: Any, **arrays: Any) -> tuple[Any, ...]:
 
 
 def static_function(
-    op: str, f: Function, params: Any, *args: jax.Array
+    op: str, f: Function, params: Any, *args: jax.Array, like: jax.Array
 ) -> tuple[Function, tuple[jax.Array, ...]]:
     """`f` as a static argument of a rule, which must not close over traced arrays.
 
     Args:
       op: what errors call the op.
       f: a function of `params` and the other arguments.
-      params: a pytree of arrays, or of what they are like.
-      *args: arrays, the last of which has the shape that `f` gives.
+      params: a pytree of arrays.
+      *args: arrays.
+      like: an array of the shape that `f` has to give.
 
     Returns:
       A hashable function of ``(params, closure)`` and the other arguments, and the
@@ -55,7 +56,7 @@ def static_function(
     given = wide_floats((params, *args))
     # a new function each time, for a program of the old one may be kept
     program, output = jax.make_jaxpr(lambda *a: f(*a), return_shape=True)(*given)
-    _check_output(f"{op}: {name}", output, args[-1])
+    _check_output(f"{op}: {name}", output, like)
     closure = tuple(c for c in program.consts if isinstance(c, jax.core.Tracer))
     if closure:
         return _Traced(program), closure
@@ -71,8 +72,7 @@ def _check_output(where: str, output: Any, like: jax.Array) -> None:
         raise TypeError(f"{where} must give one array, got {type(output).__name__}")
     if output.shape != like.shape:
         raise ShapeError(
-            f"{where} must give the shape of what it is given, {like.shape}; "
-            f"it gives {output.shape}"
+            f"{where} must give an array of shape {like.shape}, it gives {output.shape}"
         )
     if not is_float(output):
         raise DtypeError(f"{where} must give floats, it gives {output.dtype}")

@@ -52,7 +52,7 @@ def fixed_point(
     if int(iterations) < 1:
         raise ValueError(f"fixed_point: iterations must be 1 or more, got {iterations}")
     params, x0 = with_params("fixed_point", params, x0=x0)
-    f, closure = static_function("fixed_point", f, params, x0)
+    f, closure = static_function("fixed_point", f, params, x0, like=x0)
     return _fixed_point(f, (params, closure), x0, int(iterations), float(tolerance))
 
 

@@ -53,7 +53,7 @@ def monotone_root(
         raise ValueError(f"monotone_root: iterations must be >= 0, got {iterations}")
     params, low, high = with_params("monotone_root", params, low=low, high=high)
     low, high = jnp.broadcast_arrays(low, high)
-    f, closure = static_function("monotone_root", f, params, low)
+    f, closure = static_function("monotone_root", f, params, low, like=low)
     return _monotone_root(f, (params, closure), low, high, int(iterations))
 
 

@@ -90,9 +90,7 @@ def _backward(f, steps, saved, g):
     def interval(carry, here):
         y, start, h, g = here
         pulled, dparams = carry
-        return _through_interval(
-            f, params, start, h, y, chunks, (pulled + g, dparams)
-        )
+        return _through_interval(f, params, start, h, y, chunks, (pulled + g, dparams))
 
     start = jnp.zeros_like(g[0]), zeros_of_floats(params)
     (dy0, dparams), (dt, dh) = lax.scan(
@@ -114,9 +112,9 @@ def _through_interval(f, params, start, h, y, chunks, carry):
     def states(y, numbers):
         """The states before the steps, or chunks of steps, of these numbers."""
         rows = numbers.reshape(len(numbers), -1)
-        return lax.scan(
-            lambda y, row: (advanced(slope, start, h, y, row), y), y, rows
-        )[1]
+        return lax.scan(lambda y, row: (advanced(slope, start, h, y, row), y), y, rows)[
+            1
+        ]
 
     def step(carry, here):
         pulled, dparams = carry

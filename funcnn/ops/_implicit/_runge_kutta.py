@@ -21,7 +21,7 @@ def ode_arguments(op, f, params, y0, times, steps):
     params, y0, times = with_params(op, params, y0=y0, times=times)
     if times.ndim != 1 or not times.size:
         raise ShapeError(f"{op}: times must have shape (k,), k >= 1, got {times.shape}")
-    f, closure = static_function(op, f, params, times[0], y0)
+    f, closure = static_function(op, f, params, times[0], y0, like=y0)
     return f, (params, closure), y0, times, int(steps)
 
 

@@ -1,0 +1,5 @@
+"""Sequences that recover their inputs from their outputs."""
+
+from funcnn.ops._reversible._reversible_sequence import (
+    reversible_sequence as reversible_sequence,
+)
