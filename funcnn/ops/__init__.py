@@ -1,5 +1,6 @@
 """Ops: pure functions of arrays, each with a gradient written by hand."""
 
+from funcnn.ops._attention import *
 from funcnn.ops._convolution import *
 from funcnn.ops._implicit import *
 from funcnn.ops._losses import *

@@ -1,0 +1,236 @@
+"""Attention, in blocks."""
+
+import functools
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.errors import DtypeError, ShapeError
+from funcnn.ops._arguments import floats, wide
+from funcnn.ops._attention._blocks import Band, Blocks, at, block_sizes, put
+from funcnn.rules import rule
+
+
+def dot_product_attention(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    *,
+    causal: bool = False,
+    window: int | tuple[int | None, int | None] | None = None,
+    mask: jax.Array | None = None,
+    bias: jax.Array | None = None,
+    scale: float | None = None,
+) -> jax.Array:
+    """softmax(scale query key^T + bias) value, by head; nothing of t times s is kept.
+
+    Shapes: query (..., t, n, h), key (..., s, k, h), value (..., s, k, v) ->
+            (..., t, n, v). The n heads of the query are k groups of n / k, and each
+            group shares a head of key and value. bias and mask broadcast to
+            (..., n, t, s), as in NumPy.
+    Dtypes: the common float dtype of query, key and value; bias of any float dtype;
+            computed in float32 or wider. The mask is boolean.
+    Options: query i sees key j where all of these hold: j <= i if `causal`;
+            i - left <= j <= i + right if `window` is (left, right), one number
+            standing for both and None for no bound; `mask`, which is True for what is
+            seen. Positions count from the first query and the first key, also where
+            t is not s. `scale` is a number, by default h^(-1/2); one that is learned
+            multiplies the query instead.
+    Errors: ShapeError and DtypeError for what does not fit; ValueError for a window
+            that is not understood.
+
+    Gradient. Of one head let S = scale q k^T + bias, -inf for what is not seen, m_i
+    the largest S_ij, E_ij = exp(S_ij - m_i), z_i = sum_j E_ij, P = E / z and o = P v.
+    With g = dL/do,
+        dv = P^T g = E^T (g / z),   dP = g v^T,
+    and as dP_ij/dS_ik = P_ij (delta_jk - P_ik),
+        dS_ik = P_ik (dP_ik - sum_j P_ij dP_ij) = E_ik (g_i / z_i . v_k - d_i),
+    where d_i = g_i / z_i . o_i needs no sum over keys. From dS come
+        dq = scale dS k,   dk = scale dS^T q,   dbias = dS;
+    dk and dv are sums over the heads of a group, dbias over broadcast axes.
+    Blocks. Forward, m, z and E v of a query grow key block by key block, what there is
+    of z and E v taken times exp(m - m') when m grows to m'. Backward, E of a block is
+    made again. Blocks out of reach by `causal` and `window` are left out; `mask` is
+    not looked into for that.
+    Saved: query, key, value, bias, mask, and the output, m and z in float32 or wider:
+    a rounded output would put d off, and a rounded m + log z would put P off.
+    Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
+    a score of -inf by the bias counts as not seen.
+    Source: Dao, Fu, Ermon, Rudra & Ré (2022), arXiv:2205.14135; Rabe & Staats (2021),
+    arXiv:2112.05682; Ainslie et al. (2023), arXiv:2305.13245, for groups. Unlike
+    here, `jax.nn.dot_product_attention` calls causal `is_causal`, window
+    `local_window_size`, and gives a query that sees nothing the mean of the values.
+    """
+    name = "dot_product_attention"
+    query, key, value = floats(name, query=query, key=key, value=value)
+    _check(query, key, value)
+    scores = (*query.shape[:-3], query.shape[-2], query.shape[-3], key.shape[-3])
+    if bias is not None:
+        (bias,) = floats(name, bias=bias)
+        bias = _of_rank("bias", bias, scores)
+    if mask is not None:
+        mask = jnp.asarray(mask)
+        if mask.dtype != bool:
+            raise DtypeError(f"{name}: mask must be boolean, got {mask.dtype}")
+        mask = _of_rank("mask", mask, scores)
+    scale = max(1, query.shape[-1]) ** -0.5 if scale is None else float(scale)
+    sizes = block_sizes(*scores[-2:])
+    return _attention(
+        query, key, value, bias, mask, scale, _band(causal, window), sizes
+    )
+
+
+def _check(query, key, value):
+    fits = min(query.ndim, key.ndim) >= 3 and key.shape[:-1] == value.shape[:-1]
+    fits = fits and (query.shape[:-3], query.shape[-1]) == (
+        key.shape[:-3],
+        key.shape[-1],
+    )
+    if not (fits and key.shape[-2] and query.shape[-2] % key.shape[-2] == 0):
+        raise ShapeError(
+            "dot_product_attention: needs query (..., t, n, h), key (..., s, k, h) and "
+            "value (..., s, k, v) with n a multiple of k, got query "
+            f"{query.shape}, key {key.shape} and value {value.shape}"
+        )
+
+
+def _of_rank(name, x, shape):
+    """`x` with as many axes as `shape`, each of its size or 1."""
+    whole = (1,) * (len(shape) - x.ndim) + x.shape
+    if len(whole) != len(shape) or any(n not in (1, m) for n, m in zip(whole, shape)):
+        raise ShapeError(
+            f"dot_product_attention: {name} must broadcast to (..., n, t, s) = "
+            f"{shape}, got {x.shape}"
+        )
+    return x.reshape(whole)
+
+
+def _band(causal: bool, window: Any) -> Band:
+    pair = window if isinstance(window, tuple | list) else (window, window)
+    try:
+        left, right = (None if w is None else operator.index(w) for w in pair)
+    except (TypeError, ValueError):
+        left = right = -1
+    if min(left or 0, right or 0) < 0:
+        raise ValueError(
+            "dot_product_attention: window must be a number of keys, 0 or more, or a "
+            f"pair (left, right) of such, got {window!r}"
+        )
+    return left, 0 if causal else right
+
+
+def _reference(query, key, value, bias, mask, scale, band, sizes):
+    group = query.shape[-2] // key.shape[-2]
+    key, value = (jnp.repeat(x, group, -2) for x in (key, value))
+    s = jnp.einsum("...qnh,...knh->...nqk", query, key) * scale
+    s = s if bias is None else s + bias.astype(s.dtype)
+    seen = _in_band(s.shape[-2:], band)
+    seen = seen if mask is None else seen & mask
+    s = jnp.where(seen, s, -jnp.inf)
+    highest = lax.stop_gradient(s.max(-1, keepdims=True, initial=-jnp.inf))
+    e = jnp.exp(s - _or_zero(highest))
+    total = e.sum(-1, keepdims=True)
+    p = e / jnp.where(total == 0, 1, total)
+    return jnp.einsum("...nqk,...knh->...qnh", p, value)
+
+
+def _in_band(shape, band):
+    ahead = jnp.arange(shape[1]) - jnp.arange(shape[0])[:, None]
+    left, right = band
+    seen = jnp.ones(shape, bool) if left is None else ahead >= -left
+    return seen if right is None else seen & (ahead <= right)
+
+
+def _or_zero(x):
+    """The highest score, or 0 where there is none: what scores are seen from."""
+    return jnp.where(x == -jnp.inf, 0, x)
+
+
+def _scores(blocks, q, k, bias, mask, i, j):
+    """S of a pair of blocks: (..., k, key, g, query)."""
+    s = jnp.einsum("...kh,...hgq->...kgq", at(k, j), at(q, i))
+    if bias is not None:
+        s += blocks.tile(bias, i, j).astype(s.dtype)
+    seen = blocks.seen(i, j)
+    s = s if seen is None else jnp.where(seen, s, -jnp.inf)
+    return s if mask is None else jnp.where(blocks.tile(mask, i, j), s, -jnp.inf)
+
+
+def _forward(query, key, value, bias, mask, scale, band, sizes):
+    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, band, key.shape[-2])
+    q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
+    seen_from = blocks.whole(bias), blocks.whole(mask)
+    scores = functools.partial(_scores, blocks, q, k, *seen_from)
+
+    def turn(carry, pair):
+        i, j = pair
+        m, z, a = (at(x, i) for x in carry)
+        s = scores(i, j)
+        new = jnp.maximum(m, lax.stop_gradient(s.max(-3, keepdims=True)))
+        e, shrink = jnp.exp(s - _or_zero(new)), jnp.exp(m - _or_zero(new))
+        z = shrink * z + e.sum(-3, keepdims=True)
+        a = shrink * a + jnp.einsum("...kv,...kgq->...vgq", at(v, j), e)
+        return tuple(put(x, y, i) for x, y in zip(carry, (new, z, a))), None
+
+    zeros = jnp.zeros_like(q[..., :1, :, :])
+    a = jnp.broadcast_to(zeros, (*q.shape[:-3], v.shape[-1], *q.shape[-2:]))
+    (m, z, a), _ = lax.scan(turn, (zeros - jnp.inf, zeros, a), blocks.pairs())
+    m, z = jnp.where(z > 0, m, jnp.inf), jnp.where(z > 0, z, 1)
+    output = blocks.joined_queries(a / z)
+    m, z = blocks.joined_rows(m), blocks.joined_rows(z)
+    return output.astype(query.dtype), (query, key, value, bias, mask, output, m, z)
+
+
+def _backward(scale, band, sizes, saved, g):
+    query, key, value, bias, mask, output, m, z = saved
+    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, band, key.shape[-2])
+    q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
+    bias_, m, z = blocks.whole(bias), blocks.rows(m, jnp.inf), blocks.rows(z, 1)
+    scores = functools.partial(_scores, blocks, q, k, bias_, blocks.whole(mask))
+    d = blocks.queries((wide(g) * output).sum(-1, keepdims=True)) / z
+    g = blocks.queries(g) / z
+
+    def turn(carry, pair):
+        i, j = pair
+        dq, dk, dv, dbias = carry
+        e = jnp.exp(scores(i, j) - at(m, i))
+        ds = e * (jnp.einsum("...kv,...vgq->...kgq", at(v, j), at(g, i)) - at(d, i))
+        dq = _add(dq, jnp.einsum("...kh,...kgq->...hgq", at(k, j), ds), i)
+        dk = _add(dk, jnp.einsum("...kgq,...hgq->...kh", ds, at(q, i)), j)
+        dv = _add(dv, jnp.einsum("...kgq,...vgq->...kv", e, at(g, i)), j)
+        dbias = None if dbias is None else blocks.add_tile(dbias, ds, i, j)
+        return (dq, dk, dv, dbias), None
+
+    dbias = None if bias_ is None else jnp.zeros_like(bias_, q.dtype)
+    start = jnp.zeros_like(q), jnp.zeros_like(k), jnp.zeros_like(v), dbias
+    (dq, dk, dv, dbias), _ = lax.scan(turn, start, blocks.pairs())
+    if bias is not None and dbias is not None:
+        dbias = dbias[..., : bias.shape[-2], : bias.shape[-1]].reshape(bias.shape)
+    dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
+    return dq, blocks.joined_keys(dk), blocks.joined_keys(dv), dbias, None
+
+
+def _add(x, block, i):
+    return put(x, at(x, i) + block, i)
+
+
+def _cases(normal):
+    def of(b, t, s, k, g, h, v):
+        return normal(b, t, k * g, h), normal(b, s, k, h), normal(b, s, k, v)
+
+    third = jnp.arange(4 * 5).reshape(1, 1, 4, 5) % 3 > 0
+    some = jnp.arange(7).reshape(1, 1, 7, 1) != 1  # one query sees nothing
+    all_keys = (None, None)
+    yield *of(1, 5, 5, 2, 2, 1, 2), None, None, 0.7, (None, 0), (2, 2)
+    yield *of(1, 4, 5, 1, 2, 2, 1), normal(1, 2, 4, 5), third, 0.4, all_keys, (3, 2)
+    # nor does the last query see anything
+    yield *of(2, 7, 4, 1, 1, 2, 1), normal(1, 1, 1, 4), some, -0.5, (1, 2), (3, 2)
+    yield *of(0, 2, 3, 1, 1, 2, 2), None, None, 1.0, (None, 0), (2, 3)
+
+
+_attention = rule(
+    _reference, _forward, _backward, static=("scale", "band", "sizes"), cases=_cases
+)
