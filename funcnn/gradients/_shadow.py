@@ -52,11 +52,11 @@ _EXACT = frozenset(
     lu max min mul name ne neg one_minus_square optimization_barrier pad polygamma
     polynomial pow qr ragged_dot ragged_dot_general real reduce reduce_max reduce_min
     reduce_prod reduce_sum reduce_window reduce_window_max reduce_window_min
-    reduce_window_sum regularized_incomplete_beta rem reshape rev round rsqrt scan
-    scatter scatter-add scatter-max scatter-min scatter-mul scatter-sub
-    select_and_gather_add select_and_scatter select_and_scatter_add select_n
-    sharding_constraint sign sin sinh slice sort split sqrt square squeeze stack
-    stop_gradient sub svd tan tanh tile top_k transpose triangular_solve
+    reduce_window_sum regularized_incomplete_beta rem reshape rev round rsqrt
+    scale_exponent scan scatter scatter-add scatter-max scatter-min scatter-mul
+    scatter-sub select_and_gather_add select_and_scatter select_and_scatter_add
+    select_n sharding_constraint sign sin sinh slice sort split sqrt square squeeze
+    stack stop_gradient sub svd tan tanh tile top_k transpose triangular_solve
     tridiagonal_solve unstack while zeta
     """.split()
 )

@@ -1,29 +1,30 @@
-r"""Activations: one derivation for all of them, dx = g f'(x), elementwise.
+r"""Functions of one number: one derivation for all of them, dx = g f'(x).
 
-Every op here takes an array of any shape in any float dtype and gives one of the
-same shape and dtype; half precision is computed in float32 and rounded once. The
-forward pass saves `x`, and not the output, because a slope written in the output
-loses its digits where the output saturates: 1 - tanh(5)^2 keeps four of seven.
-Where the slope only depends on the sign of `x`, one byte per element is saved.
+Every op here and in the files beside takes an array of any shape in any float dtype
+and gives one of the same shape and dtype; half precision is computed in float32 and
+rounded once. The forward pass saves `x`, and not the output, because a slope written
+in the output loses its digits where the output saturates: 1 - tanh(5)^2 keeps four
+of seven. Where the slope only depends on where `x` is, as for those in this file, one
+byte per element is saved.
+
+No value is flushed to 0, and for a cotangent of ordinary size no gradient: what is
+subnormal (below 1.2e-38 in float32) is read as what it is and comes out subnormal,
+even where the platform takes such numbers for 0. `_scaling` says how.
 """
-
-import math
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from funcnn.ops._arguments import floats, wide
-from funcnn.rules import rule
+from funcnn.ops._pointwise._elementwise import elementwise, number, within
+from funcnn.ops._pointwise._scaling import as_scaled, rounded, up
 
 
 def relu(x: jax.Array) -> jax.Array:
     """Rectified linear unit, max(x, 0).
 
     Gradient: f'(x) = 1 for x > 0, else 0.
-    Saved:    the sign of x, one byte per element.
+    Saved:    whether x > 0, one byte per element.
     Kinks:    at 0 the value is 0 and the slope 0, as in `jax.nn.relu`.
     Errors:   TypeError unless x is of a float dtype; so for every op here.
     Source:   Nair & Hinton (2010), ICML.
@@ -35,138 +36,60 @@ def leaky_relu(x: jax.Array, slope: float = 0.01) -> jax.Array:
     """X for x > 0, else slope x; `slope` is a number and is not differentiated.
 
     Gradient: f'(x) = 1 for x > 0, else slope.
-    Saved:    the sign of x, one byte per element.
+    Saved:    whether x > 0, one byte per element.
     Kinks:    at 0 the value is 0 and the derivative `slope`; `jax.nn.leaky_relu`
               takes 1 there.
-    Errors:   TypeError when `slope` is not a number.
+    Errors:   TypeError when `slope` is not a number. For a learned one: `prelu`.
     Source:   Maas, Hannun & Ng (2013), ICML workshop.
     """
-    return _leaky_relu(*floats("leaky_relu", x=x), _number("leaky_relu", slope))
+    return _leaky_relu(*floats("leaky_relu", x=x), number("leaky_relu", slope=slope))
 
 
-def sigmoid(x: jax.Array) -> jax.Array:
-    """Logistic function s(x) = 1 / (1 + exp(-x)).
+def relu6(x: jax.Array) -> jax.Array:
+    """min(max(x, 0), 6).
 
-    Gradient: f'(x) = exp(-x) / (1 + exp(-x))^2 = s(x) s(-x), which, unlike
-              s (1 - s), keeps its digits for large x.
-    Saved:    x.
+    Gradient: f'(x) = 1 for 0 < x < 6, else 0.
+    Saved:    whether 0 < x < 6, one byte per element.
+    Kinks:    at 0 and at 6 the slope is 0, as in `jax.nn.relu6`.
+    Source:   Krizhevsky (2010), Convolutional deep belief networks on CIFAR-10.
     """
-    return _sigmoid(*floats("sigmoid", x=x))
+    return _relu6(*floats("relu6", x=x))
 
 
-def log_sigmoid(x: jax.Array) -> jax.Array:
-    """log(1 / (1 + exp(-x))) = min(x, 0) - log(1 + exp(-|x|)).
+def hard_tanh(x: jax.Array) -> jax.Array:
+    """min(max(x, -1), 1).
 
-    Gradient: f(x) = -log(1 + exp(-x)), so f'(x) = exp(-x) / (1 + exp(-x)) = s(-x).
-    Saved:    x.
+    Gradient: f'(x) = 1 for -1 <= x <= 1, else 0.
+    Saved:    whether -1 <= x <= 1, one byte per element.
+    Kinks:    at -1 and at 1 the slope is 1, as in `jax.nn.hard_tanh`.
+    Source:   Collobert (2004), Large scale machine learning, thesis.
     """
-    return _log_sigmoid(*floats("log_sigmoid", x=x))
+    return _hard_tanh(*floats("hard_tanh", x=x))
 
 
-def tanh(x: jax.Array) -> jax.Array:
-    """Hyperbolic tangent.
+def hard_sigmoid(x: jax.Array) -> jax.Array:
+    """min(max(x + 3, 0), 6) / 6.
 
-    Gradient: f'(x) = 1 / cosh(x)^2 = 4 s(2x) s(-2x) with the logistic function s,
-              which, unlike 1 - tanh^2, keeps its digits for large |x|.
-    Saved:    x.
+    Gradient: f'(x) = 1/6 for -3 < x < 3, else 0.
+    Saved:    whether -3 < x < 3, one byte per element.
+    Kinks:    at -3 and at 3 the slope is 0, as in `jax.nn.hard_sigmoid`.
+    Source:   Howard et al. (2019), arXiv:1905.02244.
     """
-    return _tanh(*floats("tanh", x=x))
+    return _hard_sigmoid(*floats("hard_sigmoid", x=x))
 
 
-def softplus(x: jax.Array) -> jax.Array:
-    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)).
-
-    Gradient: f'(x) = exp(x) / (1 + exp(x)) = s(x), the logistic function.
-    Saved:    x.
-    Source:   Dugas et al. (2001), NIPS.
-    """
-    return _softplus(*floats("softplus", x=x))
-
-
-def gelu(x: jax.Array, approximate: bool = True) -> jax.Array:
-    """Gaussian error linear unit, x P(x), P the normal distribution function.
-
-    With `approximate`, as `jax.nn.gelu` has it by default, P(x) is taken as
-    s(2u), u = sqrt(2/pi) (x + 0.044715 x^3), s the logistic function; this is
-    (1 + tanh u) / 2. Without, P(x) = erfc(-x / sqrt 2) / 2.
-
-    Gradient: exact:  f'(x) = P(x) + x p(x), p(x) = exp(-x^2/2) / sqrt(2 pi);
-              approximate: f'(x) = s(2u) + 2 x s(2u) s(-2u) u',
-              u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
-    Saved:    x.
-    Source:   Hendrycks & Gimpel (2016), arXiv:1606.08415.
-    """
-    (x,) = floats("gelu", x=x)
-    return _gelu_tanh(x) if approximate else _gelu(x)
-
-
-def silu(x: jax.Array) -> jax.Array:
-    """X s(x), s the logistic function; also called swish.
-
-    Gradient: f'(x) = s(x) + x s(x) s(-x) = s(x) (1 + x s(-x)).
-    Saved:    x.
-    Source:   Elfwing, Uchibe & Doya (2017), arXiv:1702.03118.
-    """
-    return _silu(*floats("silu", x=x))
-
-
-def _number(op: str, value: Any) -> float:
-    try:
-        return float(value)
-    except TypeError as error:
-        raise TypeError(
-            f"{op}: slope must be a number known when tracing, got {value!r}"
-        ) from error
-
-
-def _pointwise(
-    reference: Callable[[jax.Array], jax.Array],
-    value: Callable[[jax.Array], jax.Array],
-    slope: Callable[[jax.Array], jax.Array],
-) -> Any:
-    """The rule of a smooth elementwise function from its value and its slope."""
-
-    def forward(x):
-        return value(wide(x)).astype(x.dtype), x
-
-    def backward(x, g):
-        return (wide(g) * slope(wide(x)),)
-
-    name = _op_name(reference)
-    return rule(reference, forward, backward, cases=_cases, name=name)
-
-
-def _rectifier(
-    reference: Callable[..., jax.Array],
-    below: Callable[..., jax.Array],
-    parameters: tuple[float, ...] = (),
-    static: tuple[str, ...] = (),
-) -> Any:
+def _rectifier(reference, below, back, special, **options):
     """The rule of a function that is x for x > 0, else linear: `below(x)`."""
 
-    def forward(x, *parameters):
-        positive = x > 0
-        return jnp.where(positive, x, below(x, *parameters)), positive
+    def forward(x, *options):
+        positive = up(x) > 0
+        return jnp.where(positive, x, below(x, *options)), positive
 
     def backward(*args):
-        *parameters, positive, g = args
-        return (jnp.where(positive, g, below(g, *parameters)),)
+        *options, positive, g = args
+        return (jnp.where(positive, g, back(g, *options)),)
 
-    def cases(normal):
-        return ((*case, *parameters) for case in _cases(normal))
-
-    name = _op_name(reference)
-    return rule(reference, forward, backward, static=static, cases=cases, name=name)
-
-
-def _op_name(reference):
-    return reference.__name__.strip("_").removesuffix("_reference")
-
-
-def _cases(normal):
-    for shape in [(), (1,), (3, 5), (2, 1, 3), (0, 3)]:
-        yield (normal(*shape),)
-    yield (jnp.array([0.0, -0.0, 20.0, -20.0, 700.0, -700.0]),)
+    return elementwise(reference, forward, backward, special, **options)
 
 
 # References: the plain definitions.
@@ -180,110 +103,60 @@ def _leaky_relu_reference(x, slope):
     return jnp.where(x > 0, x, slope * x)
 
 
-def _sigmoid_reference(x):
-    return lax.logistic(x)
+def _relu6_reference(x):
+    return jnp.where(x > 0, jnp.where(x < 6, x, 6), 0)
 
 
-def _tanh_reference(x):
-    return jnp.tanh(x)
+def _hard_tanh_reference(x):
+    return jnp.where(x > 1, 1, jnp.where(x < -1, -1, x))
 
 
-def _softplus_reference(x):
-    # -|x| as x - 2 max(x, 0), for both halves then take the same side at 0
-    positive = jnp.where(x > 0, x, 0)
-    return positive + jnp.log1p(jnp.exp(x - 2 * positive))
+def _hard_sigmoid_reference(x):
+    return _relu6_reference(x + 3) / 6
 
 
-def _log_sigmoid_reference(x):
-    return -_softplus_reference(-x)
+# Values, and where the slope is not 0.
 
 
-def _gelu_reference(x):
-    return x * lax.erfc(-x * math.sqrt(0.5)) / 2
+def _leaky_below(x, slope):
+    return rounded(as_scaled(wide(x)).times(slope), x.dtype)
 
 
-def _gelu_tanh_reference(x):
-    u = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
-    return x * (1 + jnp.tanh(u)) / 2
+def _leaky_back(g, slope):
+    return (slope * wide(g)).astype(g.dtype)
 
 
-def _silu_reference(x):
-    return x * lax.logistic(x)
+def _between_0_and_6(x):
+    return (up(x) > 0) & (x < 6)
 
 
-# Values and slopes. Factors of x are clipped where the other factor has long
-# underflowed, so that no infinity ever meets a zero.
+def _relu6_value(x):
+    return jnp.where(up(x) > 0, jnp.where(x < 6, x, 6), 0)
 
 
-def _sigmoid_value(x):
-    return lax.logistic(x)
+def _hard_sigmoid_value(x):
+    return jnp.clip(wide(x) + 3, 0, 6) / 6
 
 
-def _sigmoid_slope(x):
-    return lax.logistic(x) * lax.logistic(-x)
-
-
-def _tanh_value(x):
-    return lax.tanh(x)
-
-
-def _softplus_value(x):
-    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
-
-
-def _tanh_slope(x):
-    return 4 * lax.logistic(2 * x) * lax.logistic(-2 * x)
-
-
-def _gelu_value(x):
-    return jnp.maximum(x, -50) * lax.erfc(-x * math.sqrt(0.5)) / 2
-
-
-def _gelu_slope(x):
-    c = jnp.clip(x, -50, 50)
-    density = jnp.exp(-c * c / 2) * (1 / math.sqrt(2 * math.pi))
-    return lax.erfc(-x * math.sqrt(0.5)) / 2 + c * density
-
-
-def _gelu_tanh_argument(x):
-    """2u of `gelu`, its slope, and the clipped x that both are taken at."""
-    c = jnp.clip(x, -50, 50)
-    scale = 2 * math.sqrt(2 / math.pi)
-    return scale * c * (1 + 0.044715 * c * c), scale * (1 + 3 * 0.044715 * c * c), c
-
-
-def _gelu_tanh_value(x):
-    u2, _, _ = _gelu_tanh_argument(x)
-    return jnp.maximum(x, -50) * lax.logistic(u2)
-
-
-def _gelu_tanh_slope(x):
-    u2, u2_slope, c = _gelu_tanh_argument(x)
-    s = lax.logistic(u2)
-    return s + c * s * lax.logistic(-u2) * u2_slope
-
-
-def _silu_value(x):
-    return jnp.maximum(x, -1e4) * lax.logistic(x)
-
-
-def _silu_slope(x):
-    s = lax.logistic(x)
-    return s + jnp.clip(x, -1e4, 1e4) * s * lax.logistic(-x)
-
-
-_relu = _rectifier(_relu_reference, jnp.zeros_like)
+# Kinks that bend upward and those that bend downward stand in rows of their own.
+_AT_0 = (0.0, -0.0), (20.0, -20.0, 700.0, -700.0)
+_relu = _rectifier(_relu_reference, jnp.zeros_like, jnp.zeros_like, _AT_0)
 _leaky_relu = _rectifier(
-    _leaky_relu_reference, lambda x, slope: slope * x, (0.1,), ("slope",)
+    _leaky_relu_reference, _leaky_below, _leaky_back, _AT_0, slope=(0.1, 3.0)
 )
-_sigmoid = _pointwise(_sigmoid_reference, _sigmoid_value, _sigmoid_slope)
-_tanh = _pointwise(_tanh_reference, _tanh_value, _tanh_slope)
-_softplus = _pointwise(_softplus_reference, _softplus_value, _sigmoid_value)
-_log_sigmoid = _pointwise(
-    _log_sigmoid_reference,
-    lambda x: -_softplus_value(-x),
-    lambda x: _sigmoid_value(-x),
+_relu6 = within(
+    _relu6_reference, _relu6_value, _between_0_and_6, special=(*_AT_0, (6.0,))
 )
-_gelu = _pointwise(_gelu_reference, _gelu_value, _gelu_slope)
-_gelu_tanh = _pointwise(_gelu_tanh_reference, _gelu_tanh_value, _gelu_tanh_slope)
-_silu = _pointwise(_silu_reference, _silu_value, _silu_slope)
+_hard_tanh = within(
+    _hard_tanh_reference,
+    _hard_tanh_reference,
+    lambda x: jnp.abs(x) <= 1,
+    special=((-1.0, 0.0, 700.0), (1.0, -700.0)),
+)
+_hard_sigmoid = within(
+    _hard_sigmoid_reference,
+    _hard_sigmoid_value,
+    lambda x: jnp.abs(x) < 3,
+    1 / 6,
+    special=((-3.0, 0.0, 700.0), (3.0, -700.0)),
+)

@@ -1,0 +1,151 @@
+r"""Polynomials, fractions and roots, of one number: dx = g f'(x), elementwise.
+
+Shapes, dtypes and errors: as in `_pointwise`.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from funcnn.ops._arguments import floats
+from funcnn.ops._pointwise._elementwise import positive_number, smooth
+from funcnn.ops._pointwise._scaling import STEPS, Scaled, as_scaled
+
+
+def relu_squared(x: jax.Array) -> jax.Array:
+    """max(x, 0)^2.
+
+    Gradient: f'(x) = 2 max(x, 0).
+    Saved:    x.
+    Source:   So et al. (2021), Primer, arXiv:2109.08668.
+    """
+    return _relu_squared(*floats("relu_squared", x=x))
+
+
+def hard_silu(x: jax.Array) -> jax.Array:
+    """X min(max(x + 3, 0), 6) / 6; also called hard swish.
+
+    Gradient: f'(x) = 0 for x <= -3, (2x + 3) / 6 between, 1 for x >= 3.
+    Saved:    x.
+    Kinks:    at -3 the slope is 0 and at 3 it is 1, as in `jax.nn.hard_silu`.
+    Source:   Howard et al. (2019), arXiv:1905.02244.
+    """
+    return _hard_silu(*floats("hard_silu", x=x))
+
+
+hard_swish = hard_silu
+
+
+def soft_sign(x: jax.Array) -> jax.Array:
+    """X / (1 + |x|).
+
+    Gradient: f'(x) = 1 / (1 + |x|)^2.
+    Saved:    x.
+    Source:   Bergstra et al. (2009), Quadratic polynomials learn better image
+              features.
+    """
+    return _soft_sign(*floats("soft_sign", x=x))
+
+
+def squareplus(x: jax.Array, b: float = 4.0) -> jax.Array:
+    """(x + r) / 2, r = sqrt(x^2 + b): a smooth max(x, 0) that only needs a root.
+
+    For x < 0 it is computed as b / (2 (r - x)), which has no cancellation.
+
+    Gradient: f'(x) = (1 + x / r) / 2; with w = b / (2 r (r + |x|)), which is
+              (1 - |x| / r) / 2, that is w for x < 0 and 1 - w for x >= 0.
+    Saved:    x.
+    Errors:   ValueError unless `b` is above 0; it is not differentiated.
+    Source:   Barron (2021), arXiv:2112.11687.
+    """
+    return _squareplus(*floats("squareplus", x=x), positive_number("squareplus", b=b))
+
+
+# References: the plain definitions.
+
+
+def _relu_squared_reference(x):
+    return jnp.where(x > 0, x * x, 0)
+
+
+def _hard_silu_reference(x):
+    bent = jnp.where(x > -3, x * (x + 3) / 6, 0)
+    return jnp.where(x < 3, bent, x)
+
+
+def _soft_sign_reference(x):
+    return x / (1 + jnp.where(x > 0, x, -x))
+
+
+def _squareplus_reference(x, b):
+    return (x + jnp.sqrt(x * x + b)) / 2
+
+
+# Values and slopes.
+
+_HALF_UP = 2.0 ** (STEPS // 2)
+
+
+def _relu_squared_value(x):
+    low = jnp.abs(x) < 1 / _HALF_UP
+    root = jnp.maximum(x, 0) * jnp.where(low, _HALF_UP, 1)
+    return Scaled(root * root, low)
+
+
+def _relu_squared_slope(x):
+    near = as_scaled(x)
+    return near._replace(number=2 * jnp.where(near.number > 0, near.number, 0))
+
+
+def _hard_silu_slope(x):
+    bent = jnp.where(x > -3, (2 * x + 3) / 6, 0)
+    return jnp.where(x < 3, bent, 1)
+
+
+def _soft_sign_value(x):
+    c = jnp.clip(x, -1e30, 1e30)
+    return c / (1 + jnp.where(c > 0, c, -c))
+
+
+def _soft_sign_slope(x):
+    low = jnp.abs(x) > 2.0**40
+    root = jnp.where(low, _HALF_UP, 1) / (1 + jnp.where(x > 0, x, -x))
+    return Scaled(root * root, low)
+
+
+def _squareplus_parts(x, b):
+    """Of `squareplus`: r, w, b / (2 (r + |x|)); the last two 2^64 too large if low."""
+    root, low = math.sqrt(b), x < -math.sqrt(b) * 2.0**40
+    size = jnp.where(x < 0, -x, x)
+    long, short = jnp.maximum(size, root), jnp.minimum(size, root)
+    r = long * jnp.sqrt(1 + jnp.square(short / long))  # no square overflows
+    lift = jnp.where(low, _HALF_UP, 1)
+    part = lift * (root / 4) / (r / 2 + size / 2)
+    return r, lift * (root / r) * part, lift * root * part, low
+
+
+def _squareplus_value(x, b):
+    r, _, tail, low = _squareplus_parts(x, b)
+    return Scaled(jnp.where(x < 0, tail, x / 2 + r / 2), low)
+
+
+def _squareplus_slope(x, b):
+    _, w, _, low = _squareplus_parts(x, b)
+    return Scaled(jnp.where(x < 0, w, 1 - w), low)
+
+
+_relu_squared = smooth(
+    _relu_squared_reference, _relu_squared_value, _relu_squared_slope
+)
+_hard_silu = smooth(
+    _hard_silu_reference,
+    _hard_silu_reference,
+    _hard_silu_slope,
+    tangent=0.5,
+    special=((0.0, -0.0, 20.0, -700.0), (3.0, -3.0)),
+)
+_soft_sign = smooth(_soft_sign_reference, _soft_sign_value, _soft_sign_slope, tangent=1)
+_squareplus = smooth(
+    _squareplus_reference, _squareplus_value, _squareplus_slope, b=(4.0, 0.3)
+)

@@ -1,0 +1,149 @@
+r"""Functions made of logarithms, of one number: dx = g f'(x), elementwise.
+
+Shapes, dtypes and errors: as in `_pointwise`.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.ops._arguments import floats
+from funcnn.ops._pointwise._elementwise import smooth
+from funcnn.ops._pointwise._scaling import (
+    SMALL,
+    STEPS,
+    TAIL,
+    UP,
+    Scaled,
+    as_scaled,
+    exp,
+    up,
+)
+
+
+def log_cosh(x: jax.Array) -> jax.Array:
+    """log(cosh(x)), near x^2 / 2 for small x and near |x| - log 2 for large.
+
+    Gradient: f'(x) = sinh(x) / cosh(x) = tanh(x).
+    Saved:    x.
+    """
+    return _log_cosh(*floats("log_cosh", x=x))
+
+
+def log1mexp(x: jax.Array) -> jax.Array:
+    """log(1 - exp(-x)) for x >= 0; NaN for x < 0.
+
+    Gradient: f'(x) = exp(-x) / (1 - exp(-x)) = 1 / (exp(x) - 1).
+    Saved:    x.
+    Kinks:    at 0 the value is -inf and the slope inf.
+    Source:   Mächler (2012), Accurately computing log(1 - exp(-|a|)). The sign is that
+              of `jax.nn.log1mexp`; other libraries take log(1 - exp(x)) for x < 0.
+    """
+    return _log1mexp(*floats("log1mexp", x=x))
+
+
+def xlogx(x: jax.Array) -> jax.Array:
+    """X log(x), and 0 at 0; NaN for x < 0.
+
+    Gradient: f'(x) = log(x) + 1.
+    Saved:    x.
+    Kinks:    at 0 the slope of the function is -inf, which would make NaN of every
+              cotangent of 0 that a mask leaves there. The slope taken is that at the
+              least positive number of float32 (of float64, for float64): -102.3.
+    Source:   x log(x) is the negative of SciPy's `entr`, which is -inf for x < 0.
+    """
+    return _xlogx(*floats("xlogx", x=x))
+
+
+# References: the plain definitions.
+
+
+def _log_cosh_reference(x):
+    size = jnp.where(x > 0, x, -x)
+    return size + jnp.log1p(jnp.expm1(-2 * size) / 2)
+
+
+def _log1mexp_reference(x):
+    return jnp.log(-jnp.expm1(-x))
+
+
+def _xlogx_reference(x):
+    zero = x == 0
+    return jnp.where(zero, x * _slope_at_0(x), x * jnp.log(jnp.where(zero, 1, x)))
+
+
+def _slope_at_0(x):
+    info = jnp.finfo(jnp.promote_types(x.dtype, jnp.float32))
+    return (info.minexp - info.nmant) * math.log(2) + 1
+
+
+# Values and slopes. What a branch must not see, for its derivative would be infinite
+# there, is cut off before it.
+
+
+def _log_cosh_value(x):
+    """With q = exp(-a) - 1 = expm1(-a), cosh(a) - 1 = q^2 / (2 (1 + q))."""
+    low = jnp.abs(x) < 2.0**-32
+    square = jnp.square(jnp.where(low, x, 0) * 2.0 ** (STEPS // 2)) / 2
+    size = jnp.where(x > 0, x, -x)
+    near = size < 1.5
+    q = jnp.expm1(-jnp.minimum(size, 1.5))
+    inner = jnp.where(near, q * q / (2 * (1 + q)), jnp.exp(-2 * size))
+    rest = jnp.where(near, 0, size - math.log(2))
+    return Scaled(jnp.where(low, square, rest + jnp.log1p(inner)), low)
+
+
+def _log_cosh_slope(x):
+    near = as_scaled(x)
+    return near._replace(number=jnp.where(near.low, near.number, lax.tanh(x)))
+
+
+def _log1mexp_value(x):
+    small, low = x < SMALL, x > TAIL
+    rest = jnp.where(small, up(x), -jnp.expm1(-jnp.clip(x, None, 1)))
+    near = jnp.log(rest) - jnp.where(small, STEPS * math.log(2), 0)
+    e = exp(-jnp.maximum(x, 0.5), low)
+    far = jnp.where(low, -e, jnp.log1p(-e))
+    return Scaled(jnp.where(x < math.log(2), near, far), low)
+
+
+def _log1mexp_slope(x):
+    small, low = x < SMALL, x > TAIL
+    near = 1 / jnp.where(small, up(x), jnp.expm1(jnp.minimum(x, TAIL)))
+    near = near * jnp.where(small, UP, 1)
+    return Scaled(jnp.where(low, exp(-x, low), near), low)
+
+
+def _xlogx_log(x):
+    """log(x), down to the least subnormal number, of which it is that at 0."""
+    near = as_scaled(x)
+    log = jnp.log(jnp.where(near.number == 0, 1, near.number))
+    log = log - jnp.where(near.low, STEPS * math.log(2), 0)
+    return jnp.where(near.number == 0, _slope_at_0(x) - 1, log)
+
+
+def _xlogx_value(x):
+    return as_scaled(x).times(_xlogx_log(x))
+
+
+def _xlogx_slope(x):
+    return _xlogx_log(x) + 1
+
+
+_log_cosh = smooth(_log_cosh_reference, _log_cosh_value, _log_cosh_slope)
+_log1mexp = smooth(
+    _log1mexp_reference,
+    _log1mexp_value,
+    _log1mexp_slope,
+    special=((1e-3, 0.69, 0.7, 20.0, 700.0),),
+    domain=jnp.abs,
+)
+_xlogx = smooth(
+    _xlogx_reference,
+    _xlogx_value,
+    _xlogx_slope,
+    special=((1e-3, 1.0, 20.0, 700.0),),
+    domain=jnp.abs,
+)
