@@ -18,10 +18,12 @@ from funcnn.ops._pointwise._gelu import gelu as gelu
 from funcnn.ops._pointwise._logarithmic import log1mexp as log1mexp
 from funcnn.ops._pointwise._logarithmic import log_cosh as log_cosh
 from funcnn.ops._pointwise._logarithmic import xlogx as xlogx
+from funcnn.ops._pointwise._norm import norm as norm
 from funcnn.ops._pointwise._pointwise import hard_sigmoid as hard_sigmoid
 from funcnn.ops._pointwise._pointwise import hard_tanh as hard_tanh
 from funcnn.ops._pointwise._pointwise import leaky_relu as leaky_relu
 from funcnn.ops._pointwise._pointwise import relu as relu
 from funcnn.ops._pointwise._pointwise import relu6 as relu6
+from funcnn.ops._pointwise._prelu import prelu as prelu
 from funcnn.ops._pointwise._trigonometric import sin as sin
 from funcnn.ops._pointwise._trigonometric import sinc as sinc
