@@ -10,5 +10,5 @@ from funcnn.ops._probabilities import *
 from funcnn.ops._products import *
 from funcnn.ops._recurrence import *
 from funcnn.ops._regularization import *
-from funcnn.ops._surrogates import *
 from funcnn.ops._reversible import *
+from funcnn.ops._surrogates import *

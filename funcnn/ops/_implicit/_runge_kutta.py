@@ -65,7 +65,7 @@ def intervals(times: jax.Array, steps: int) -> tuple[jax.Array, jax.Array, jax.A
 
 
 def slope_of(f, params):
-    """f as a function of time and state, which gives the state's dtype."""
+    """F as a function of time and state, which gives the state's dtype."""
     return lambda t, y: f(params, t, y).astype(y.dtype)
 
 
