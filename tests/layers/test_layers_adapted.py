@@ -22,6 +22,13 @@ def test_lora_starts_as_the_dense_layer_of_the_same_key():
     np.testing.assert_allclose(got, fn.Dense(3).apply(dense, (), x)[0], rtol=1e-6)
 
 
+def test_lora_draws_its_kernels_apart():
+    draw = initializers.normal()
+    layer = fn.LoRA(2, rank=2, kernel_init=draw, lora_init=draw)
+    params, _, _ = made(layer, X)
+    assert not np.isin(params["kernel"], params["lora_a"]).any()
+
+
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_lora_merged_is_the_dense_layer_that_does_the_same(use_bias):
     layer = fn.LoRA(3, rank=2, alpha=5.0, use_bias=use_bias)

@@ -174,6 +174,11 @@ def test_a_gradient_is_clipped_over_the_whole_range(dtype):
         np.testing.assert_array_equal(clipped(short, 1.0), short)
 
 
+def test_a_gradient_of_0_grows_as_it_is():
+    slopes = jax.jacobian(lambda g: clipped(g, 0.1))(jnp.zeros(2))
+    np.testing.assert_array_equal(slopes, np.eye(2))
+
+
 @pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
 def test_a_gradient_that_is_not_finite_is_not_hidden(bad):
     assert np.isnan(clipped(jnp.array([1.0, bad]), 1.0)).all()

@@ -47,6 +47,21 @@ def test_what_is_declared_is_a_function_with_that_gradient():
         np.testing.assert_allclose(pull(g)[0], [4, -9])
 
 
+def test_static_arguments_come_in_their_order():
+    parts = (
+        lambda a, x, b: a * x,
+        lambda a, x, b: (a * x, None),
+        lambda a, b, _, g: (b * g,),
+    )
+    declared = fn.rule(
+        *parts,
+        static=["b", "a"],
+        cases=lambda normal: [(2.0, normal(3), 5.0)],
+        surrogate=Pullback(lambda a, x, b, g: (b * g,)),
+    ).declared
+    assert jax.grad(lambda x: declared(2.0, x, 5.0))(1.0) == 5
+
+
 def test_without_a_pullback_it_is_the_surrogate_or_the_reference():
     parts = jnp.sin, lambda x: (jnp.sin(x), x), lambda x, g: (g * jnp.cos(x),)
     plain = fn.rule(*parts, cases=lambda normal: [(normal(3),)])
