@@ -12,3 +12,4 @@ from funcnn.ops._recurrence import *
 from funcnn.ops._regularization import *
 from funcnn.ops._reversible import *
 from funcnn.ops._surrogates import *
+from funcnn.ops._resizing import *

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from funcnn.ops._arguments import wide
@@ -43,7 +42,7 @@ def avg_pool(
     PyTorch count it unless told otherwise, as here.
     """
     x, where = pool_arguments("avg_pool", x, window, stride, padding)
-    if not count_include_pad and not np.all(_counts(where)):
+    if not count_include_pad and not _are_met(where):
         raise ValueError(
             f"avg_pool: with count_include_pad=False every window needs an entry of x "
             f"{x.shape}, but padding {where.padding} holds whole windows {where.size}"
@@ -59,30 +58,22 @@ def _window_sum(x, size, stride, padding):
     )
 
 
-def _counts(where):
-    """How many entries of x each window has: (*output, 1)."""
-    total = np.ones(())
-    for n, k, s, m, (low, _) in zip(
-        where.spatial, where.size, where.stride, where.output, where.padding
-    ):
-        first = np.arange(m) * s - low
-        inside = np.minimum(first + k, n) - np.maximum(first, 0)
-        total = total[..., None] * np.maximum(inside, 0)
-    return total[..., None]
+def _are_met(where):
+    """Whether every window has an entry of x."""
+    rows = zip(where.spatial, where.size, where.reach, where.padding)
+    return all(k > low and r - 1 < n + low for n, k, r, (low, _) in rows)
 
 
 def _divided(total, where, count_include_pad):
     if count_include_pad:
         return total / math.prod(where.size)
-    return total / jnp.asarray(_counts(where), total.dtype)
+    ones = jnp.ones((1, *where.spatial, 1), total.dtype)
+    return total / _window_sum(ones, where.size, where.stride, where.padding)
 
 
 def _reference(x, where, count_include_pad):
-    options = (where.size, where.stride, where.padding)
-    total = _window_sum(x, *options)
-    if count_include_pad:
-        return total / math.prod(where.size)
-    return total / _window_sum(jnp.ones_like(x), *options)
+    total = _window_sum(x, where.size, where.stride, where.padding)
+    return _divided(total, where, count_include_pad)
 
 
 def _forward(x, where, count_include_pad):

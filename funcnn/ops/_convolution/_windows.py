@@ -1,7 +1,6 @@
 """The geometry of windows that slide over the spatial axes of (batch, *spatial, c)."""
 
 import dataclasses
-import functools
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -108,17 +107,10 @@ def windows(
         window, of one to three, and a whole window fits.
       ValueError: for options that are not positive or not understood.
     """
-    axes = len(size) if isinstance(size, Sequence) else x.ndim - 2
-    if axes not in (1, 2, 3) or x.ndim != axes + 2:
-        expected = len(size) if isinstance(size, Sequence) else "1 to 3"
-        raise ShapeError(
-            f"{op}: needs x of shape (batch, *spatial, channels) with {expected} "
-            f"spatial axes, got {x.shape}"
-        )
-    per_axis = functools.partial(_per_axis, op, axes)
-    size = per_axis("window", size)
-    dilation = per_axis("dilation", dilation)
-    stride = size if stride is None else per_axis("stride", stride)
+    axes = spatial_axes(op, x, size)
+    size = per_axis(op, axes, "window", size)
+    dilation = per_axis(op, axes, "dilation", dilation)
+    stride = size if stride is None else per_axis(op, axes, "stride", stride)
     spatial = x.shape[1:-1]
     unpadded = Windows(spatial, size, stride, ((0, 0),) * axes, dilation)
     halves = lax.padtype_to_pads(spatial, unpadded.span, stride, "SAME")
@@ -133,7 +125,20 @@ def windows(
     return result
 
 
-def _per_axis(op: str, axes: int, name: str, value: Any) -> tuple[int, ...]:
+def spatial_axes(op: str, x: jax.Array, size: int | Sequence[int]) -> int:
+    """How many there are: as many as sizes, of one to three, or ShapeError."""
+    axes = len(size) if isinstance(size, Sequence) else x.ndim - 2
+    if axes not in (1, 2, 3) or x.ndim != axes + 2:
+        expected = len(size) if isinstance(size, Sequence) else "1 to 3"
+        raise ShapeError(
+            f"{op}: needs x of shape (batch, *spatial, channels) with {expected} "
+            f"spatial axes, got {x.shape}"
+        )
+    return axes
+
+
+def per_axis(op: str, axes: int, name: str, value: Any) -> tuple[int, ...]:
+    """A positive whole number for every axis, of one for all or of so many."""
     try:
         given = value if isinstance(value, Iterable) else (value,) * axes
         values = tuple(map(operator.index, given))
