@@ -1,5 +1,6 @@
 """Layers: hyperparameters with pure `init` and `apply`; and their combinators."""
 
+from funcnn.layers._attention import MultiHeadAttention as MultiHeadAttention
 from funcnn.layers._chain import Chain as Chain
 from funcnn.layers._conv import Conv as Conv
 from funcnn.layers._dense import BinaryDense as BinaryDense
@@ -26,3 +27,4 @@ from funcnn.layers._repeat import Repeat as Repeat
 from funcnn.layers._residual import Residual as Residual
 from funcnn.layers._stateless import stateless as stateless
 from funcnn.layers._summary import summary as summary
+from funcnn.layers._transformer import TransformerBlock as TransformerBlock

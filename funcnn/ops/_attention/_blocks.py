@@ -7,8 +7,9 @@ queries are two axes, (k, g): of each of the k heads of the keys, a group of g.
 """
 
 import dataclasses
-import functools
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,35 @@ from funcnn.ops._arguments import wide
 
 Band = tuple[int | None, int | None]
 _SIZE = 256  # of a block: large enough for fast products, small enough for a cache
+
+
+def band(causal: bool, window: Any) -> Band:
+    """What `dot_product_attention` understands by its options.
+
+    Raises:
+      ValueError: for a window that is not understood.
+    """
+    pair = window if isinstance(window, tuple | list) else (window, window)
+    try:
+        left, right = (None if w is None else operator.index(w) for w in pair)
+    except (TypeError, ValueError):
+        left = right = -1
+    if min(left or 0, right or 0) < 0:
+        raise ValueError(
+            "dot_product_attention: window must be a number of keys, 0 or more, or a "
+            f"pair (left, right) of such, got {window!r}"
+        )
+    return left, 0 if causal else right
+
+
+def in_band(query: jax.Array, key: jax.Array, band: Band) -> jax.Array | None:
+    """Whether queries see keys, by their positions; None where all see all."""
+    left, right = band
+    before = None if left is None else key >= query - left
+    behind = None if right is None else key <= query + right
+    if before is None or behind is None:
+        return before if behind is None else behind
+    return before & behind
 
 
 def block_sizes(queries: int, keys: int) -> tuple[int, int]:
@@ -74,17 +104,14 @@ class Blocks:
 
     def seen(self, i: jax.Array, j: jax.Array) -> jax.Array | None:
         """Who of block i sees whom of block j, (key, 1, query); None: all see all."""
-        (rows, columns), (left, right) = self.sizes, self.band
+        rows, columns = self.sizes
         query = i * rows + jnp.arange(rows)
         key = j * columns + jnp.arange(columns)[:, None, None]
-        conditions = []
-        if self.counts[1] * columns > self.lengths[1]:
-            conditions.append(key < self.lengths[1])
-        if left is not None:
-            conditions.append(key >= query - left)
-        if right is not None:
-            conditions.append(key <= query + right)
-        return functools.reduce(jnp.logical_and, conditions) if conditions else None
+        seen = in_band(query, key, self.band)
+        if self.counts[1] * columns == self.lengths[1]:
+            return seen
+        real = key < self.lengths[1]
+        return real if seen is None else seen & real
 
     def queries(self, x: jax.Array) -> jax.Array:
         """(..., t, n, h), wide, as (block, ..., k, h, g, query)."""

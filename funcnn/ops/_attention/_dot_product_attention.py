@@ -1,8 +1,6 @@
 """Attention, in blocks."""
 
 import functools
-import operator
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +8,7 @@ from jax import lax
 
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
-from funcnn.ops._attention._blocks import Band, Blocks, at, block_sizes, put
+from funcnn.ops._attention._blocks import Blocks, at, band, block_sizes, in_band, put
 from funcnn.rules import rule
 
 
@@ -78,9 +76,8 @@ def dot_product_attention(
         mask = _of_rank("mask", mask, scores)
     scale = max(1, query.shape[-1]) ** -0.5 if scale is None else float(scale)
     sizes = block_sizes(*scores[-2:])
-    return _attention(
-        query, key, value, bias, mask, scale, _band(causal, window), sizes
-    )
+    reach = band(causal, window)
+    return _attention(query, key, value, bias, mask, scale, reach, sizes)
 
 
 def _check(query, key, value):
@@ -108,28 +105,13 @@ def _of_rank(name, x, shape):
     return x.reshape(whole)
 
 
-def _band(causal: bool, window: Any) -> Band:
-    pair = window if isinstance(window, tuple | list) else (window, window)
-    try:
-        left, right = (None if w is None else operator.index(w) for w in pair)
-    except (TypeError, ValueError):
-        left = right = -1
-    if min(left or 0, right or 0) < 0:
-        raise ValueError(
-            "dot_product_attention: window must be a number of keys, 0 or more, or a "
-            f"pair (left, right) of such, got {window!r}"
-        )
-    return left, 0 if causal else right
-
-
-def _reference(query, key, value, bias, mask, scale, band, sizes):
+def _reference(query, key, value, bias, mask, scale, reach, sizes):
     group = query.shape[-2] // key.shape[-2]
     key, value = (jnp.repeat(x, group, -2) for x in (key, value))
     s = jnp.einsum("...qnh,...knh->...nqk", query, key) * scale
     s = s if bias is None else s + bias.astype(s.dtype)
-    seen = _in_band(s.shape[-2:], band)
-    seen = seen if mask is None else seen & mask
-    s = jnp.where(seen, s, -jnp.inf)
+    positions = jnp.arange(s.shape[-2])[:, None], jnp.arange(s.shape[-1])
+    s = _of_seen(s, in_band(*positions, reach), mask)
     highest = lax.stop_gradient(s.max(-1, keepdims=True, initial=-jnp.inf))
     e = jnp.exp(s - _or_zero(highest))
     total = e.sum(-1, keepdims=True)
@@ -137,11 +119,11 @@ def _reference(query, key, value, bias, mask, scale, band, sizes):
     return jnp.einsum("...nqk,...knh->...qnh", p, value)
 
 
-def _in_band(shape, band):
-    ahead = jnp.arange(shape[1]) - jnp.arange(shape[0])[:, None]
-    left, right = band
-    seen = jnp.ones(shape, bool) if left is None else ahead >= -left
-    return seen if right is None else seen & (ahead <= right)
+def _of_seen(s, *seen):
+    """Scores of what all of `seen` have, -inf for the rest."""
+    for x in seen:
+        s = s if x is None else jnp.where(x, s, -jnp.inf)
+    return s
 
 
 def _or_zero(x):
@@ -154,13 +136,12 @@ def _scores(blocks, q, k, bias, mask, i, j):
     s = jnp.einsum("...kh,...hgq->...kgq", at(k, j), at(q, i))
     if bias is not None:
         s += blocks.tile(bias, i, j).astype(s.dtype)
-    seen = blocks.seen(i, j)
-    s = s if seen is None else jnp.where(seen, s, -jnp.inf)
-    return s if mask is None else jnp.where(blocks.tile(mask, i, j), s, -jnp.inf)
+    mask = None if mask is None else blocks.tile(mask, i, j)
+    return _of_seen(s, blocks.seen(i, j), mask)
 
 
-def _forward(query, key, value, bias, mask, scale, band, sizes):
-    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, band, key.shape[-2])
+def _forward(query, key, value, bias, mask, scale, reach, sizes):
+    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, reach, key.shape[-2])
     q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
     seen_from = blocks.whole(bias), blocks.whole(mask)
     scores = functools.partial(_scores, blocks, q, k, *seen_from)
@@ -184,9 +165,9 @@ def _forward(query, key, value, bias, mask, scale, band, sizes):
     return output.astype(query.dtype), (query, key, value, bias, mask, output, m, z)
 
 
-def _backward(scale, band, sizes, saved, g):
+def _backward(scale, reach, sizes, saved, g):
     query, key, value, bias, mask, output, m, z = saved
-    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, band, key.shape[-2])
+    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, reach, key.shape[-2])
     q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
     bias_, m, z = blocks.whole(bias), blocks.rows(m, jnp.inf), blocks.rows(z, 1)
     scores = functools.partial(_scores, blocks, q, k, bias_, blocks.whole(mask))
@@ -232,5 +213,5 @@ def _cases(normal):
 
 
 _attention = rule(
-    _reference, _forward, _backward, static=("scale", "band", "sizes"), cases=_cases
+    _reference, _forward, _backward, static=("scale", "reach", "sizes"), cases=_cases
 )
