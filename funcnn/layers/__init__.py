@@ -24,6 +24,11 @@ from funcnn.layers._pool import MaxPool as MaxPool
 from funcnn.layers._quantized import QuantizedDense as QuantizedDense
 from funcnn.layers._remat import Remat as Remat
 from funcnn.layers._repeat import Repeat as Repeat
+from funcnn.layers._recurrent import GRU as GRU
+from funcnn.layers._recurrent import LSTM as LSTM
+from funcnn.layers._recurrent import RNN as RNN
+from funcnn.layers._recurrent import Bidirectional as Bidirectional
+from funcnn.layers._recurrent import MinGRU as MinGRU
 from funcnn.layers._residual import Residual as Residual
 from funcnn.layers._stateless import stateless as stateless
 from funcnn.layers._summary import summary as summary

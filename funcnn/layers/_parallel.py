@@ -37,16 +37,19 @@ class Parallel(Layer, combinator=True):
         self, *layers: Any, merge: Callable[[tuple[Any, ...]], Any] | None = None
     ) -> None:
         for index, layer in enumerate(layers):
-            check_part(f"Parallel[{index}]", layer)
+            check_part(self._place(index), layer)
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "merge", merge)
+
+    def _place(self, index: int) -> str:
+        return f"{type(self).__name__}[{index}]"
 
     def init(
         self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
     ) -> tuple[Params, State]:
         """The parameters and states of all layers for inputs shaped like `x`."""
         parts = [
-            init_part(f"Parallel[{index}]", layer, jax.random.fold_in(key, index), x)
+            init_part(self._place(index), layer, jax.random.fold_in(key, index), x)
             for index, layer in enumerate(self.layers)
         ]
         return tuple(p for p, _, _ in parts), joined([s for _, s, _ in parts])
@@ -61,11 +64,11 @@ class Parallel(Layer, combinator=True):
         train: bool = False,
     ) -> tuple[Any, State]:
         """The outputs of all layers, and the states after all."""
-        check_count("Parallel", self.layers, params)
+        check_count(type(self).__name__, self.layers, params)
         outputs, states = [], []
         parts = zip(self.layers, params, split(state, len(self.layers)), strict=True)
         for index, (layer, part, old) in enumerate(parts):
-            place, own = f"Parallel[{index}]", part_key(key, index)
+            place, own = self._place(index), part_key(key, index)
             y, new = apply_part(place, layer, part, old, x, key=own, train=train)
             outputs.append(y)
             states.append(new)

@@ -234,7 +234,7 @@ def _cases(normal):
     padded = [[0, 0, 0, 1, 1], [0, 1, 0, 1, 0], [0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]
     labels = [[0, 1], [1, 1], [0, 0], [1, 0]]
     yield case(3, 2, padded, labels, [2, 2, 1, 0])
-    logits, *rest = case(4, 1, steps[:1], [[2, 0, 3]], [3])
+    logits, *rest = case(4, 1, np.zeros((1, 5)), [[2, 0, 3]], [3])
     yield 300 * logits, *rest
     yield case(2, 0, steps[:, :2], np.zeros((2, 0)), [0, 0])
     yield case(1, 0, steps[:1, :3], np.zeros((1, 2)), [0])

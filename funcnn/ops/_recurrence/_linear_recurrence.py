@@ -76,7 +76,7 @@ def recurrence(
     if not a.shape[-2]:
         return b
     first = -1 if reverse else 0
-    b = b.at[..., first, :].add(a[..., first, :] * initial)
+    b = jnp.asarray(b).at[..., first, :].add(a[..., first, :] * initial)
 
     def then(one, two):
         return two[0] * one[0], two[0] * one[1] + two[1]
