@@ -3,6 +3,7 @@
 from funcnn.ops._attention import *
 from funcnn.ops._convolution import *
 from funcnn.ops._implicit import *
+from funcnn.ops._gated import *
 from funcnn.ops._losses import *
 from funcnn.ops._normalization import *
 from funcnn.ops._pointwise import *
