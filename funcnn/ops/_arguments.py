@@ -1,5 +1,7 @@
 """Checks and casts of arguments that many ops share."""
 
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -44,3 +46,31 @@ def wide(x: jax.Array) -> jax.Array:
 def leading_axes(x: jax.Array) -> tuple[int, ...]:
     """All axes but the last."""
     return tuple(range(x.ndim - 1))
+
+
+def axes_of(op: str, x: jax.Array, axis: int | Sequence[int] | None) -> tuple[int, ...]:
+    """An axis or several, counted from 0; all axes for None.
+
+    Raises:
+      ValueError: naming `op`, unless x has each of them, once.
+    """
+    if axis is None:
+        return tuple(range(x.ndim))
+    given = axis if isinstance(axis, Sequence) else (axis,)
+    axes = tuple(operator.index(a) + x.ndim * (a < 0) for a in given)
+    if len(set(axes)) < len(axes) or not all(0 <= a < x.ndim for a in axes):
+        raise ValueError(
+            f"{op}: axis must be of the {x.ndim} axes of x {x.shape}, got {axis}"
+        )
+    return axes
+
+
+def check_key(op: str, key: Any) -> None:
+    """Raises TypeError, naming `op`, unless `key` is one PRNG key, typed or raw."""
+    key = jnp.asarray(key)
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not (typed or key.dtype == jnp.uint32) or key.ndim != (0 if typed else 1):
+        raise TypeError(
+            f"{op}: key must be one key, such as jax.random.key(0), "
+            f"got {key.dtype}{list(key.shape)}"
+        )

@@ -30,7 +30,7 @@ def batch_norm_inference(
     channel, as dr/dvar = -r^3 / 2,
         dx = g scale r,   dscale = sum g h,   dbias = sum g,
         dmean = -scale r sum g,   dvar = -scale r^2 / 2 sum g h.
-    Saved: x, scale, mean and r.
+    Saved: all arguments but bias; r is made again.
     Kinks: none for eps > 0 and var >= 0.
     Source: Ioffe & Szegedy (2015), arXiv:1502.03167, algorithm 2.
     """
@@ -50,15 +50,18 @@ def _reference(x, scale, bias, mean, var, eps):
 def _forward(x, scale, bias, mean, var, eps):
     r = lax.rsqrt(wide(var) + eps)
     y = (wide(x) - wide(mean)) * (r * wide(scale)) + wide(bias)
-    return y.astype(x.dtype), (x, scale, mean, r)
+    return y.astype(x.dtype), (x, scale, mean, var)
 
 
 def _backward(eps, saved, g):
-    x, scale, mean, r = saved
-    g, slope = wide(g), wide(scale) * r
+    x, scale, mean, var = saved
+    g, square = wide(g), wide(var) + eps
+    r = lax.rsqrt(square)
+    slope = wide(scale) * r
     dbias = g.sum(leading_axes(g))
-    dscale = (g * (wide(x) - wide(mean)) * r).sum(leading_axes(g))
-    return g * slope, dscale, dbias, -slope * dbias, -slope * r / 2 * dscale
+    dscale = (g * (wide(x) - wide(mean))).sum(leading_axes(g)) * r
+    dvar = -wide(scale) * dscale / (2 * square)
+    return g * slope, dscale, dbias, -slope * dbias, dvar
 
 
 def _cases(normal):
