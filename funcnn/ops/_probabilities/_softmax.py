@@ -1,54 +1,87 @@
-"""Softmax over one axis."""
+"""Softmax over one axis or several."""
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from funcnn.ops._arguments import floats, wide
+from funcnn.ops._arguments import axes_of, floats, wide
+from funcnn.ops._probabilities._shares import centered, exponents, mask_for
 from funcnn.rules import rule
 
 
-def softmax(x: jax.Array, axis: int = -1) -> jax.Array:
-    """exp(x_i) / sum_j exp(x_j) over `axis`.
+def softmax(
+    x: jax.Array,
+    axis: int | Sequence[int] | None = -1,
+    where: jax.Array | None = None,
+) -> jax.Array:
+    """exp(x_i) / sum_j exp(x_j) over `axis`, of the entries that `where` has True.
 
-    Shapes: x of one or more axes -> the same.
-    Dtypes: any float; computed in float32 or wider.
-    Errors: TypeError unless x is of a float dtype; ValueError for an axis that x
-            does not have.
+    Shapes: x of one or more axes, where of a shape that broadcasts to it -> x's.
+    Dtypes: any float; computed in float32 or wider; where of booleans.
+    Errors: TypeError unless the dtypes are these; ValueError for an axis that x does
+            not have; ShapeError for a mask that does not fit.
 
     Gradient. With y = softmax(x), dy_i/dx_j = y_i (delta_ij - y_j), so
         dx_j = sum_i g_i dy_i/dx_j = y_j (g_j - sum_i g_i y_i).
+    As sum_i y_i = 1, any number may be taken from all g before. It is their mean
+    sum_i g_i y_i itself, so that the sum is made twice: where y_j is nearly 1, what
+    is left is the small difference, with its digits.
     Saved: y.
-    Kinks: none; entries of -inf give 0 and get 0, rows of nothing else NaN.
+    Kinks: none. Masked entries, whatever they are, give 0 and get 0, so a row of
+    these alone gives zeros; so do entries of -inf, but a row of these, and one with
+    +inf, gives NaN, as in jax.nn.
     Source: Bridle (1990), Neurocomputing, NATO ASI F68.
     """
     (x,) = floats("softmax", x=x)
-    return _softmax(x, axis)
+    axes = axes_of("softmax", x, axis)
+    return _softmax(x, mask_for("softmax", x, where), axes)
 
 
-def _reference(x, axis):
-    e = jnp.exp(x - jax.lax.stop_gradient(x.max(axis, keepdims=True)))
-    return e / e.sum(axis, keepdims=True)
+def probabilities(
+    x: jax.Array, axes: tuple[int, ...], where: jax.Array | None = None
+) -> jax.Array:
+    """The softmax, as plain code for rules to use."""
+    e = jnp.exp(exponents(x, axes, where))
+    total = e.sum(axes, keepdims=True)
+    return e / jnp.where(total == 0, 1, total)  # 0 if all are masked
 
 
-def _forward(x, axis):
-    x32 = wide(x)
-    e = jnp.exp(x32 - x32.max(axis, keepdims=True))
-    y = (e / e.sum(axis, keepdims=True)).astype(x.dtype)
+def probabilities_cotangent(
+    y: jax.Array, g: jax.Array, axes: tuple[int, ...]
+) -> jax.Array:
+    """What y = softmax(x) gives x for g, which counts nothing where y = 0."""
+    return y * centered(jnp.where(y == 0, 0, g), y, axes)
+
+
+def _reference(x, where, axes):
+    if where is not None:
+        x = jnp.where(where, x, -jnp.inf)
+    top = x.max(axes, keepdims=True, initial=jnp.finfo(x.dtype).min)
+    e = jnp.exp(x - lax.stop_gradient(top))
+    total = e.sum(axes, keepdims=True)
+    return e / jnp.where(total == 0, 1, total)
+
+
+def _forward(x, where, axes):
+    y = probabilities(wide(x), axes, where).astype(x.dtype)
     return y, y
 
 
-def _backward(axis, y, g):
-    y, g = wide(y), wide(g)
-    return (y * (g - (g * y).sum(axis, keepdims=True)),)
+def _backward(axes, y, g):
+    return probabilities_cotangent(wide(y), wide(g), axes), None
 
 
-def _cases(normal):
-    for shape in [(5,), (4, 5), (2, 3, 5), (4, 1), (0, 3)]:
-        yield normal(*shape), -1
-    yield normal(3, 4, 2), 1
-    yield normal(3, 4), 0
-    yield jnp.full((2, 5), 3.0), -1
-    yield jnp.array([[700.0, -700.0, 0.0], [50.0, 50.0, -50.0]]), -1
+def cases(normal):
+    """Arrays, masks and axes, for each op that gives probabilities by these."""
+    for shape in [(5,), (4, 5), (4, 1), (0, 3)]:
+        yield normal(*shape), None, (len(shape) - 1,)
+    yield normal(2, 3, 4), None, (0, 1)
+    yield jnp.array([[700.0, -700.0, 0.0], [50.0, 50.0, -50.0]]), None, (1,)
+    mask = jnp.array([[1, 0, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]], bool)
+    yield normal(3, 4), mask, (1,)
+    yield normal(2, 3, 2), mask[:1, :3, None], (1,)
 
 
-_softmax = rule(_reference, _forward, _backward, static="axis", cases=_cases)
+_softmax = rule(_reference, _forward, _backward, static="axes", cases=cases)

@@ -1,0 +1,64 @@
+"""What the rules of this family share: exponentials, their sum, and centering."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.errors import DtypeError, ShapeError
+
+
+def exponents(
+    x: jax.Array, axes: tuple[int, ...], where: jax.Array | None = None
+) -> jax.Array:
+    """The entries of x less the largest over `axes`, so that exp cannot overflow.
+
+    Entries that are masked are -inf, and a row of these alone is nothing else.
+    """
+    if where is None:
+        return x - lax.stop_gradient(x.max(axes, keepdims=True, initial=-jnp.inf))
+    x = jnp.where(where, x, -jnp.inf)
+    top = lax.stop_gradient(x.max(axes, keepdims=True, initial=-jnp.inf))
+    # -inf minus -inf would be NaN
+    return x - jnp.where(where.any(axes, keepdims=True), top, 0)
+
+
+def log_total(shifted: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """The logarithm of the sum of exp(shifted), whose largest entries are 0.
+
+    One of these is the 1 of log(1 + rest), and the others are in the rest: where
+    that is small no digit of it is lost. 0 for a row of nothing but -inf.
+    """
+    largest = shifted == 0
+    rest = (jnp.exp(shifted) - largest).sum(axes, keepdims=True)
+    ties = largest.sum(axes, keepdims=True, dtype=shifted.dtype)
+    return jnp.log1p(rest + jnp.maximum(ties - 1, 0))
+
+
+def centered(
+    g: jax.Array, weights: jax.Array, axes: int | tuple[int, ...]
+) -> jax.Array:
+    """What is left of g less sum(g weights), for weights whose sum is 1.
+
+    Twice, for the second sum takes out what rounding left of the first: where one
+    weight is nearly 1, its entry is then as exact as the small weights are.
+    """
+    g = g - (g * weights).sum(axes, keepdims=True)
+    return g - (g * weights).sum(axes, keepdims=True)
+
+
+def mask_for(op: str, x: jax.Array, where: jax.Array | None) -> jax.Array | None:
+    """`where` with as many axes as x, and as small as it was.
+
+    Raises:
+      DtypeError: unless it is of booleans.
+      ShapeError: unless it broadcasts to the shape of x.
+    """
+    if where is None:
+        return None
+    where = jnp.asarray(where)
+    if where.dtype != jnp.bool_:
+        raise DtypeError(f"{op}: where must be of booleans, got {where.dtype}")
+    shape = (1,) * (x.ndim - where.ndim) + where.shape
+    if len(shape) > x.ndim or any(w not in (1, n) for w, n in zip(shape, x.shape)):
+        raise ShapeError(f"{op}: where {where.shape} does not broadcast to x {x.shape}")
+    return where.reshape(shape)
