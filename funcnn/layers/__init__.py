@@ -14,10 +14,15 @@ from funcnn.layers._experts import load_balancing_loss as load_balancing_loss
 from funcnn.layers._feed_forward import FeedForward as FeedForward
 from funcnn.layers._flatten import Flatten as Flatten
 from funcnn.layers._lambda import Lambda as Lambda
+from funcnn.layers._kernel_norm import SpectralNorm as SpectralNorm
+from funcnn.layers._kernel_norm import WeightNorm as WeightNorm
 from funcnn.layers._layer import Layer as Layer
 from funcnn.layers._lora import LoRA as LoRA
 from funcnn.layers._norm import BatchNorm as BatchNorm
+from funcnn.layers._norm import GroupNorm as GroupNorm
+from funcnn.layers._norm import InstanceNorm as InstanceNorm
 from funcnn.layers._norm import LayerNorm as LayerNorm
+from funcnn.layers._norm import RMSNorm as RMSNorm
 from funcnn.layers._parallel import Parallel as Parallel
 from funcnn.layers._pool import AvgPool as AvgPool
 from funcnn.layers._pool import MaxPool as MaxPool

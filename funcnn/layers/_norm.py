@@ -7,7 +7,14 @@ import jax.numpy as jnp
 
 from funcnn.errors import LayerError, ShapeError
 from funcnn.layers._layer import Layer, Params, State, parameter_dtype
-from funcnn.ops import batch_norm, batch_norm_inference, layer_norm
+from funcnn.ops import (
+    batch_norm,
+    batch_norm_inference,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    rms_norm,
+)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -36,6 +43,105 @@ class LayerNorm(Layer):
     ) -> tuple[jax.Array, State]:
         """`layer_norm` of x."""
         return layer_norm(x, params["scale"], params["bias"], eps=self.eps), state
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class RMSNorm(Layer):
+    """`funcnn.ops.rms_norm` over the last axis: (..., n) -> (..., n).
+
+    Parameters: scale (n,), of ones.
+    """
+
+    eps: float = 1e-6
+
+    def init(
+        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
+    ) -> tuple[Params, State]:
+        """Parameters for inputs shaped like `x`."""
+        return {"scale": scale_and_bias(x, axes=1)["scale"]}, ()
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        train: bool = False,
+    ) -> tuple[jax.Array, State]:
+        """`rms_norm` of x."""
+        return rms_norm(x, params["scale"], eps=self.eps), state
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class GroupNorm(Layer):
+    """`funcnn.ops.group_norm`, over groups of channels and all axes but the first.
+
+    Shapes: (batch, ..., c) -> (batch, ..., c), `groups` being a divisor of c.
+    Parameters: scale (c,), of ones, and bias (c,), of zeros.
+    """
+
+    groups: int
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.groups < 1:
+            raise LayerError(
+                f"groups must be 1 or more, got {self.groups}", "GroupNorm"
+            )
+
+    def init(
+        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
+    ) -> tuple[Params, State]:
+        """Parameters for inputs shaped like `x`."""
+        params = scale_and_bias(x, axes=2)
+        if x.shape[-1] % self.groups:
+            raise ShapeError(
+                f"groups={self.groups} must divide the channels of {x.shape}"
+            )
+        return params, ()
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        train: bool = False,
+    ) -> tuple[jax.Array, State]:
+        """`group_norm` of x."""
+        scale, bias = params["scale"], params["bias"]
+        return group_norm(x, scale, bias, self.groups, eps=self.eps), state
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class InstanceNorm(Layer):
+    """`funcnn.ops.instance_norm`, over all axes but the first and the last.
+
+    Shapes: (batch, ..., c) -> (batch, ..., c).
+    Parameters: scale (c,), of ones, and bias (c,), of zeros.
+    """
+
+    eps: float = 1e-5
+
+    def init(
+        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
+    ) -> tuple[Params, State]:
+        """Parameters for inputs shaped like `x`."""
+        return scale_and_bias(x, axes=2), ()
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        train: bool = False,
+    ) -> tuple[jax.Array, State]:
+        """`instance_norm` of x."""
+        return instance_norm(x, params["scale"], params["bias"], eps=self.eps), state
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
