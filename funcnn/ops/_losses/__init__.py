@@ -4,10 +4,14 @@ from funcnn.ops._losses._binary_cross_entropy import (
     binary_cross_entropy as binary_cross_entropy,
 )
 from funcnn.ops._losses._ctc import ctc_loss as ctc_loss
+from funcnn.ops._losses._difference import absolute_error as absolute_error
+from funcnn.ops._losses._difference import huber_loss as huber_loss
+from funcnn.ops._losses._difference import l2_loss as l2_loss
+from funcnn.ops._losses._difference import log_cosh_loss as log_cosh_loss
+from funcnn.ops._losses._difference import squared_error as squared_error
 from funcnn.ops._losses._sigmoid_cross_entropy import (
     sigmoid_cross_entropy as sigmoid_cross_entropy,
 )
 from funcnn.ops._losses._softmax_cross_entropy import (
     softmax_cross_entropy as softmax_cross_entropy,
 )
-from funcnn.ops._losses._squared_error import squared_error as squared_error

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.ops._arguments import floats, same_shape, wide
+from funcnn.ops._arguments import wide
+from funcnn.ops._losses._pairs import with_labels
 from funcnn.rules import rule
 
 
@@ -31,14 +32,9 @@ def binary_cross_entropy(probabilities: jax.Array, labels: jax.Array) -> jax.Arr
     Differs: Keras clips p to [1e-7, 1 - 1e-7] and has slope 0 beyond; PyTorch cuts
     the logarithms at -100.
     """
-    (probabilities,) = floats("binary_cross_entropy", probabilities=probabilities)
-    labels = jnp.asarray(labels)
-    if not jnp.issubdtype(labels.dtype, jnp.floating):
-        labels = labels.astype(probabilities.dtype)
-    probabilities, labels = floats(
+    probabilities, labels = with_labels(
         "binary_cross_entropy", probabilities=probabilities, labels=labels
     )
-    same_shape("binary_cross_entropy", probabilities=probabilities, labels=labels)
     least = min(float(jnp.finfo(probabilities.dtype).eps), 2**-10)
     return _binary_cross_entropy(probabilities, labels, least)
 

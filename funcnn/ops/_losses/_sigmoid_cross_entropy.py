@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.ops._arguments import floats, same_shape, wide
+from funcnn.ops._arguments import wide
+from funcnn.ops._losses._pairs import with_labels
 from funcnn.rules import rule
 
 
@@ -26,12 +27,7 @@ def sigmoid_cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
     Kinks: none.
     Differs from `optax.sigmoid_binary_cross_entropy` in refusing to broadcast.
     """
-    (logits,) = floats("sigmoid_cross_entropy", logits=logits)
-    labels = jnp.asarray(labels)
-    if not jnp.issubdtype(labels.dtype, jnp.floating):
-        labels = labels.astype(logits.dtype)
-    logits, labels = floats("sigmoid_cross_entropy", logits=logits, labels=labels)
-    same_shape("sigmoid_cross_entropy", logits=logits, labels=labels)
+    logits, labels = with_labels("sigmoid_cross_entropy", logits=logits, labels=labels)
     return _sigmoid_cross_entropy(logits, labels)
 
 
