@@ -9,6 +9,9 @@ from funcnn.ops._losses._difference import huber_loss as huber_loss
 from funcnn.ops._losses._difference import l2_loss as l2_loss
 from funcnn.ops._losses._difference import log_cosh_loss as log_cosh_loss
 from funcnn.ops._losses._difference import squared_error as squared_error
+from funcnn.ops._losses._linear_cross_entropy import (
+    linear_cross_entropy as linear_cross_entropy,
+)
 from funcnn.ops._losses._sigmoid_cross_entropy import (
     sigmoid_cross_entropy as sigmoid_cross_entropy,
 )
