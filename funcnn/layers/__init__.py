@@ -13,9 +13,9 @@ from funcnn.layers._experts import MixtureOfExperts as MixtureOfExperts
 from funcnn.layers._experts import load_balancing_loss as load_balancing_loss
 from funcnn.layers._feed_forward import FeedForward as FeedForward
 from funcnn.layers._flatten import Flatten as Flatten
-from funcnn.layers._lambda import Lambda as Lambda
 from funcnn.layers._kernel_norm import SpectralNorm as SpectralNorm
 from funcnn.layers._kernel_norm import WeightNorm as WeightNorm
+from funcnn.layers._lambda import Lambda as Lambda
 from funcnn.layers._layer import Layer as Layer
 from funcnn.layers._lora import LoRA as LoRA
 from funcnn.layers._norm import BatchNorm as BatchNorm
@@ -27,13 +27,13 @@ from funcnn.layers._parallel import Parallel as Parallel
 from funcnn.layers._pool import AvgPool as AvgPool
 from funcnn.layers._pool import MaxPool as MaxPool
 from funcnn.layers._quantized import QuantizedDense as QuantizedDense
-from funcnn.layers._remat import Remat as Remat
-from funcnn.layers._repeat import Repeat as Repeat
 from funcnn.layers._recurrent import GRU as GRU
 from funcnn.layers._recurrent import LSTM as LSTM
 from funcnn.layers._recurrent import RNN as RNN
 from funcnn.layers._recurrent import Bidirectional as Bidirectional
 from funcnn.layers._recurrent import MinGRU as MinGRU
+from funcnn.layers._remat import Remat as Remat
+from funcnn.layers._repeat import Repeat as Repeat
 from funcnn.layers._residual import Residual as Residual
 from funcnn.layers._stateless import stateless as stateless
 from funcnn.layers._summary import summary as summary

@@ -3,11 +3,11 @@
 from funcnn.ops._losses._binary_cross_entropy import (
     binary_cross_entropy as binary_cross_entropy,
 )
-from funcnn.ops._losses._ctc import ctc_loss as ctc_loss
 from funcnn.ops._losses._cosine_similarity import cosine_distance as cosine_distance
 from funcnn.ops._losses._cosine_similarity import (
     cosine_similarity as cosine_similarity,
 )
+from funcnn.ops._losses._ctc import ctc_loss as ctc_loss
 from funcnn.ops._losses._dice_loss import dice_loss as dice_loss
 from funcnn.ops._losses._difference import absolute_error as absolute_error
 from funcnn.ops._losses._difference import huber_loss as huber_loss

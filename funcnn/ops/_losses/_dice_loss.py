@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
 from funcnn.ops._losses._pairs import with_labels
-from funcnn.ops._pointwise._pointwise import sigmoid
+from funcnn.ops._pointwise import sigmoid
 from funcnn.ops._probabilities._softmax import softmax
 from funcnn.rules import rule
 
