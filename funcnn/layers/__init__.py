@@ -12,6 +12,7 @@ from funcnn.layers._embed import Embed as Embed
 from funcnn.layers._experts import MixtureOfExperts as MixtureOfExperts
 from funcnn.layers._experts import load_balancing_loss as load_balancing_loss
 from funcnn.layers._feed_forward import FeedForward as FeedForward
+from funcnn.layers._feed_forward import GatedFeedForward as GatedFeedForward
 from funcnn.layers._flatten import Flatten as Flatten
 from funcnn.layers._kernel_norm import SpectralNorm as SpectralNorm
 from funcnn.layers._kernel_norm import WeightNorm as WeightNorm

@@ -301,6 +301,13 @@ LAYERS = {
         (),
     ),
     "Lambda": (fn.Lambda(sum, "sum of the rows"), shape(2, 3), (3,), (), ()),
+    "GatedFeedForward": (
+        fn.GatedFeedForward(5, fn.geglu),
+        shape(2, 3),
+        (2, 3),
+        {"up": {"kernel": (3, 10)}, "down": {"kernel": (5, 3)}},
+        (),
+    ),
     "FeedForward": (
         fn.FeedForward(5, fn.relu),
         shape(2, 3),
