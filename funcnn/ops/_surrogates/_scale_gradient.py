@@ -58,7 +58,7 @@ def _factor(op, factor, x):
 def _identity(x, factor):
     # Not plain x: of an output that does not depend on the factor, JAX would give a
     # batch of factors the sum of the cotangents, and not to each its own.
-    return jnp.where(factor == factor, x, x)
+    return lax.select(jnp.broadcast_to(factor == factor, x.shape), x, x)
 
 
 def _reference(x, factor):
