@@ -94,41 +94,54 @@ def _backward(where, saved, g):
 
 def depthwise(x: jax.Array, kernel: jax.Array, where: Windows) -> jax.Array:
     """The convolution as plain code, in float32 or wider."""
-
-    def of_products(x, kernel):
-        moved, taps = _moved(x, kernel, where), _taps(kernel, where)
-        return sum(entry * tap for entry, tap in zip(moved, taps))
-
-    def of_convolution(x, kernel):
-        return wide(convolved(x, kernel, where, x.shape[-1]))
-
-    return lax.platform_dependent(x, kernel, cpu=of_products, default=of_convolution)
+    return lax.platform_dependent(
+        x,
+        kernel,
+        cpu=lambda x, kernel: _by_products(x, kernel, where),
+        default=lambda x, kernel: _by_convolution(x, kernel, where),
+    )
 
 
 def depthwise_cotangents(
     x: jax.Array, kernel: jax.Array, g: jax.Array, where: Windows
 ) -> tuple[jax.Array, jax.Array]:
     """Those of x and of the kernel, in float32 or wider."""
+    return lax.platform_dependent(
+        x,
+        kernel,
+        g,
+        cpu=lambda x, kernel, g: _cotangents_by_products(x, kernel, g, where),
+        default=lambda x, kernel, g: _cotangents_by_convolution(x, kernel, g, where),
+    )
+
+
+def _by_convolution(x, kernel, where):
+    return wide(convolved(x, kernel, where, x.shape[-1]))
+
+
+def _cotangents_by_convolution(x, kernel, g, where):
     channels = x.shape[-1]
+    dx = spread(g, turned(kernel, channels), where, channels)
+    return wide(dx), kernel_cotangent_by_convolution(x, g, where, channels)
 
-    def of_products(x, kernel, g):
-        shares = (wide(g) * tap for tap in _taps(kernel, where))
-        repeated = (*g.shape[:-1], channels, g.shape[-1] // channels)
-        dx = where.added_up(share.reshape(repeated).sum(-1) for share in shares)
 
-        def of_chunk(x, g):
-            products = (entry * wide(g) for entry in _moved(x, kernel, where))
-            return jnp.stack([p.sum(leading_axes(p)) for p in products])
+def _by_products(x, kernel, where):
+    moved, taps = _moved(x, kernel, where), _taps(kernel, where)
+    return sum(entry * tap for entry, tap in zip(moved, taps))
 
-        shape = (len(where.offsets), g.shape[-1])
-        dkernel = summed_over_chunks(of_chunk, shape, 1, x, g)
-        return dx, dkernel.reshape(kernel.shape)
 
-    def of_convolution(x, kernel, g):
-        dx = spread(g, turned(kernel, channels), where, channels)
-        return wide(dx), kernel_cotangent_by_convolution(x, g, where, channels)
+def _cotangents_by_products(x, kernel, g, where):
+    shares = (wide(g) * tap for tap in _taps(kernel, where))
+    repeated = (*g.shape[:-1], x.shape[-1], g.shape[-1] // x.shape[-1])
+    dx = where.added_up(share.reshape(repeated).sum(-1) for share in shares)
 
-    return lax.platform_dependent(x, kernel, g, cpu=of_products, default=of_convolution)
+    def of_chunk(x, g):
+        products = (entry * wide(g) for entry in _moved(x, kernel, where))
+        return jnp.stack([p.sum(leading_axes(p)) for p in products])
+
+    shape = (len(where.offsets), g.shape[-1])
+    dkernel = summed_over_chunks(of_chunk, shape, 1, x, g)
+    return dx, dkernel.reshape(kernel.shape)
 
 
 def _taps(kernel, where):
