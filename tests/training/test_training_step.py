@@ -230,3 +230,15 @@ def test_accuracy_is_unreduced_and_counts_the_first_of_equal_logits():
 def test_accuracy_refuses_labels_that_do_not_fit(labels):
     with pytest.raises(fn.ShapeError, match=r"accuracy: logits \(3, 2\) need labels"):
         training.accuracy(jnp.ones((3, 2)), jnp.zeros(labels, jnp.int32))
+
+
+def test_binary_accuracy_is_that_of_the_logits_sign():
+    logits = jnp.array([[2.0, -1.0, 0.0], [0.0, 3.0, -2.0]])
+    labels = jnp.array([[1, 0, 0], [1, 0, 1]])
+    right = training.binary_accuracy(logits, labels)
+    assert right.dtype == jnp.float32
+    assert right.tolist() == [[1, 1, 1], [0, 0, 0]]
+    shares = jnp.where(labels == 1, 0.9, 0.2)
+    assert training.binary_accuracy(logits, shares).tolist() == right.tolist()
+    with pytest.raises(fn.ShapeError, match=r"logits \(2, 3\) need labels"):
+        training.binary_accuracy(logits, labels[:, :1])
