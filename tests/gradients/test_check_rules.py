@@ -12,8 +12,14 @@ import funcnn as fn
 
 DTYPES = [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64]
 SCALES = [1e-3, 1.0, 1e2]
-# arguments that cannot be scaled: they are probabilities
-FRACTIONS = {("binary_cross_entropy.binary_cross_entropy", 0)}
+# arguments that cannot be scaled: they are probabilities, the interval that has a
+# root, times at which an equation is solved with few steps
+FRACTIONS = {
+    ("binary_cross_entropy.binary_cross_entropy", 0),
+    ("monotone_root.monotone_root", 2),
+    ("monotone_root.monotone_root", 3),
+    ("ode_adjoint.ode_adjoint", 3),
+}
 
 
 def _largest(name, dtype):

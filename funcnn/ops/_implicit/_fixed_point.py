@@ -63,7 +63,8 @@ def _reference(f, params, x0, iterations, tolerance):
         z = f(params, pair[1]).astype(pair[1].dtype)
         return (pair[1], z), None
 
-    (before, z), _ = lax.scan(turn, (wide(x0), wide(x0)), length=iterations)
+    start = lax.stop_gradient(wide(x0))  # has no effect in the end
+    (before, z), _ = lax.scan(turn, (start, start), length=iterations)
     return _where_near(z, z - before, tolerance).astype(x0.dtype)
 
 

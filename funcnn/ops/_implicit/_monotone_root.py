@@ -83,7 +83,8 @@ def _halved(f, params, low, high, iterations):
         return (jnp.where(below, middle, low), jnp.where(below, high, middle)), None
 
     (low, high), _ = lax.scan(halve, (low, high), length=iterations)
-    return low + (high - low) / 2, high - low
+    # a step from here has the derivative, which this has not
+    return lax.stop_gradient((low + (high - low) / 2, high - low))
 
 
 def _newton(f, params, x, low, high):
