@@ -1,5 +1,6 @@
 """The rule book: which rules have to be measured, and the two files."""
 
+import os
 import platform
 import time
 from collections.abc import Collection
@@ -62,10 +63,15 @@ def entered(task: BookTask) -> tuple[Done, Entry]:
     rule = _rule(task.name)
     row = merged(task.name, check_rule(rule).rows)
     measures = measured(rule, task.sample)
-    versions = f"jax {jax.__version__} on {platform.system()} {platform.machine()}"
     code = fingerprints()[task.name]
-    entry = Entry(code, row.verdict, row.points, measures, versions)
+    entry = Entry(code, row.verdict, row.points, measures, _versions())
     return Done(row, time.perf_counter() - start), entry
+
+
+def _versions() -> str:
+    system = f"jax {jax.__version__} on {platform.system()} {platform.machine()}"
+    flags = os.environ.get("XLA_FLAGS")  # they may change the last digits
+    return f"{system} with XLA_FLAGS={flags!r}" if flags else system
 
 
 def _rule(name: str) -> Any:
