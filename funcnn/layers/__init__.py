@@ -2,7 +2,11 @@
 
 from funcnn.layers._attention import MultiHeadAttention as MultiHeadAttention
 from funcnn.layers._chain import Chain as Chain
+from funcnn.layers._conv import CausalConv as CausalConv
 from funcnn.layers._conv import Conv as Conv
+from funcnn.layers._conv import ConvTranspose as ConvTranspose
+from funcnn.layers._conv import DepthwiseConv as DepthwiseConv
+from funcnn.layers._conv import SeparableConv as SeparableConv
 from funcnn.layers._dense import BinaryDense as BinaryDense
 from funcnn.layers._dense import Dense as Dense
 from funcnn.layers._dropout import Dropout as Dropout
@@ -25,7 +29,11 @@ from funcnn.layers._norm import InstanceNorm as InstanceNorm
 from funcnn.layers._norm import LayerNorm as LayerNorm
 from funcnn.layers._norm import RMSNorm as RMSNorm
 from funcnn.layers._parallel import Parallel as Parallel
+from funcnn.layers._pool import AdaptiveAvgPool as AdaptiveAvgPool
+from funcnn.layers._pool import AdaptiveMaxPool as AdaptiveMaxPool
 from funcnn.layers._pool import AvgPool as AvgPool
+from funcnn.layers._pool import GlobalAvgPool as GlobalAvgPool
+from funcnn.layers._pool import GlobalMaxPool as GlobalMaxPool
 from funcnn.layers._pool import MaxPool as MaxPool
 from funcnn.layers._quantized import QuantizedDense as QuantizedDense
 from funcnn.layers._recurrent import GRU as GRU
@@ -35,7 +43,12 @@ from funcnn.layers._recurrent import Bidirectional as Bidirectional
 from funcnn.layers._recurrent import MinGRU as MinGRU
 from funcnn.layers._remat import Remat as Remat
 from funcnn.layers._repeat import Repeat as Repeat
+from funcnn.layers._pool import MinPool as MinPool
+from funcnn.layers._pool import PowerMeanPool as PowerMeanPool
 from funcnn.layers._residual import Residual as Residual
+from funcnn.layers._resize import PixelShuffle as PixelShuffle
+from funcnn.layers._resize import PixelUnshuffle as PixelUnshuffle
+from funcnn.layers._resize import Resize as Resize
 from funcnn.layers._stateless import stateless as stateless
 from funcnn.layers._summary import summary as summary
 from funcnn.layers._transformer import TransformerBlock as TransformerBlock

@@ -72,6 +72,10 @@ def test_init_says_where_what_came_and_what_is_needed(path, model):
         (fn.LayerNorm(), shape(), r"LayerNorm: needs x of shape \(\.\.\., n\)"),
         (fn.BatchNorm(), shape(3), r"BatchNorm: needs .*channels\), got \(3,\)"),
         (fn.Conv(4, (3,), groups=2), shape(1, 5, 3), "Conv: .*groups=2, got"),
+        (fn.ConvTranspose(4, (3, 3)), shape(1, 5, 3), "ConvTranspose: .* 2 spatial"),
+        (fn.CausalConv(4, 3), shape(1, 5, 5, 3), "CausalConv: .* with 1 spatial"),
+        (fn.DepthwiseConv((3,)), shape(2, 3), "DepthwiseConv: .* with 1 spatial"),
+        (fn.SeparableConv(4, (3,)), shape(2, 3), "SeparableConv: .* with 1 spatial"),
     ],
 )
 def test_every_init_refuses_what_it_cannot_take(layer, x, words):
@@ -85,6 +89,8 @@ def test_every_init_refuses_what_it_cannot_take(layer, x, words):
         (fn.Flatten(), r"Chain\[0\]\.Flatten: needs x of shape \(batch, \.\.\.\), got"),
         (fn.MaxPool(2), r"Chain\[0\]\.MaxPool: max_pool: needs x of shape"),
         (fn.AvgPool((2, 2)), r"Chain\[0\]\.AvgPool: avg_pool: .* with 2 spatial"),
+        (fn.GlobalMaxPool(), r"Chain\[0\]\.GlobalMaxPool: global_max_pool: needs"),
+        (fn.Resize(3), r"Chain\[0\]\.Resize: resize_bilinear: needs"),
     ],
 )
 def test_a_layer_without_parameters_is_found_when_its_chain_is_made(layer, words):
@@ -167,8 +173,15 @@ def test_a_wrong_number_of_parameters_names_its_place():
 
 
 def test_a_kernel_size_of_one_number_is_refused():
-    with pytest.raises(TypeError, match=r"Conv: kernel_size .* such as \(3, 3\)"):
-        fn.Conv(4, 3)
+    for layer in (fn.Conv, fn.ConvTranspose, fn.SeparableConv):
+        words = rf"{layer.__name__}: kernel_size .* such as \(3, 3\)"
+        with pytest.raises(TypeError, match=words):
+            layer(4, 3)
+
+
+def test_a_method_of_resizing_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match=r'Resize: method must be .* got "?.?area'):
+        fn.Resize(3, "area")
 
 
 def test_errors_keep_their_place_under_transformations():
