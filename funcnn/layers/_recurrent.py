@@ -66,7 +66,7 @@ class _Recurrent(Layer, combinator=True):  # not one: its subclasses name themse
         self, op: Callable[..., Any], params: Params, state: State, x: Any
     ) -> tuple[Any, State]:
         x, mask = with_mask(x)
-        carry = None
+        carry: Any = None
         if self.carry_in_state:
             if not isinstance(state, dict):
                 raise LayerError(f"needs a state with the carry, got {state!r}")

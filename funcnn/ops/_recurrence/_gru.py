@@ -71,8 +71,8 @@ def gru(
     `reset_after`, which has z before r.
     """
     arrays = {"x": x, "kernel": kernel, "recurrent_kernel": recurrent_kernel}
-    arrays |= {"bias": bias, "recurrent_bias": recurrent_bias}
-    a = recurrent_arguments("gru", 3, mask, **arrays, h=carry)
+    biases = {"bias": bias, "recurrent_bias": recurrent_bias}
+    a = recurrent_arguments("gru", 3, mask, **arrays, **biases, h=carry)
     y, (h,) = with_leading(jnp.shape(x)[:-2], *_gru(**a, reverse=bool(reverse)))
     return y, h
 
@@ -126,12 +126,12 @@ def _backward(reverse, saved, cotangents):
     def step(carry, now):
         (dh,), (h, (a_r, a_z, a_n, m)) = carry, now
         da_n = dh * lax.logistic(-a_z) * tanh_slope(a_n)
-        du = [
+        parts = [
             da_n * m * logistic_slope(a_r),
             dh * (h - jnp.tanh(a_n)) * logistic_slope(a_z),
             da_n * lax.logistic(a_r),
         ]
-        du = jnp.concatenate(du, axis=-1)
+        du = jnp.concatenate(parts, axis=-1)
         return (dh * lax.logistic(a_z) + product(du, recurrent.T),), (du, da_n)
 
     steps = h_before, gates

@@ -120,13 +120,13 @@ def _backward(reverse, saved, cotangents):
     def step(carry, now):
         (dh, dc), ((i, f, g, o), c, c_before) = carry, now  # the gates as their a
         dc = dc + dh * lax.logistic(o) * tanh_slope(c)
-        da = [
+        parts = [
             dc * jnp.tanh(g) * logistic_slope(i),
             dc * c_before * logistic_slope(f),
             dc * lax.logistic(i) * tanh_slope(g),
             dh * jnp.tanh(c) * logistic_slope(o),
         ]
-        da = jnp.concatenate(da, axis=-1)
+        da = jnp.concatenate(parts, axis=-1)
         return (product(da, recurrent.T), dc * lax.logistic(f)), da
 
     steps = a, cs, before(c, cs, reverse)

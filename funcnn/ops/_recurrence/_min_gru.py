@@ -55,12 +55,16 @@ def min_gru(
     form in logarithms is `positive` computed in another way, and takes f of the
     initial state too. As 0 < a < 1, nothing overflows here either.
     """
-    given = {"gate": gate, "candidate": candidate}
-    given |= {} if initial is None else {"initial": initial}
-    gate, candidate, *rest = floats("min_gru", **given)
+    if initial is None:
+        gate, candidate = floats("min_gru", gate=gate, candidate=candidate)
+    else:
+        gate, candidate, initial = floats(
+            "min_gru", gate=gate, candidate=candidate, initial=initial
+        )
     same_shape("min_gru", gate=gate, candidate=candidate)
-    initial = check_initial("min_gru", gate, *(rest or [None]))
+    initial = check_initial("min_gru", gate, initial)
     check_mask("min_gru", mask, gate.shape)
+    mask = None if mask is None else jnp.asarray(mask)
     y = _min_gru(gate, candidate, initial, mask, bool(positive), bool(reverse))
     if not y.shape[-2]:
         return y, initial

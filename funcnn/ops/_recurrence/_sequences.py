@@ -184,6 +184,5 @@ def with_leading(
     leading: tuple[int, ...], y: jax.Array, *carry: jax.Array
 ) -> tuple[jax.Array, Carry]:
     """The outputs and the carry of a rule with the batch axes that x had."""
-    restored = (a.reshape(*leading, *a.shape[1:]) for a in (y, *carry))
-    y, *carry = restored
-    return y, tuple(carry)
+    y, *last = (a.reshape(*leading, *a.shape[1:]) for a in (y, *carry))
+    return y, tuple(last)
