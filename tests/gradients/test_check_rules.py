@@ -19,6 +19,9 @@ FRACTIONS = {
     ("monotone_root.monotone_root", 2),
     ("monotone_root.monotone_root", 3),
     ("ode_adjoint.ode_adjoint", 3),
+    ("dice_loss.dice_loss", 0),
+    ("dice_loss.dice_loss", 1),
+    ("sigmoid_focal_loss.sigmoid_focal_loss", 1),
 }
 
 

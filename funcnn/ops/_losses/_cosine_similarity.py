@@ -114,9 +114,9 @@ def _distance_backward(least, saved, g):
 
 
 def _cases(normal):
-    yield normal(5), normal(5), 0.0
-    yield normal(2, 2, 3), normal(2, 2, 3), 0.1
-    yield normal(0, 3), normal(0, 3), 0.1
+    yield normal(5), normal(5), 0.125
+    yield normal(2, 2, 3), normal(2, 2, 3), 0.0
+    yield normal(0, 3), normal(0, 3), 0.125
     a = normal(4, 3) * jnp.array([[1.0], [0.0], [1e-2], [1.0]])
     b = normal(4, 3) * jnp.array([[1.0], [1.0], [1.0], [0.0]])
     yield a, b, 0.5

@@ -99,12 +99,12 @@ def _cases(normal):
         return jax.nn.softmax(normal(*shape)), jax.nn.softmax(normal(*shape))
 
     yield *pair(2, 3, 2), 1.0, 0.5, 0.5
-    yield *pair(2, 2, 2, 3), 0.1, 0.3, 0.8
+    yield *pair(2, 2, 2, 3), 0.125, 0.25, 0.75
     yield *pair(0, 2, 2), 1.0, 0.5, 0.5
     yield *pair(2, 1, 1), 1.0, 0.5, 0.5
     t = jnp.array([[[1.0], [0.0], [1.0]], [[0.0], [0.0], [0.0]]])
-    yield t, t, 0.5, 0.5, 0.2  # all right
-    yield 1 - t, t, 0.5, 0.5, 0.2  # all wrong
+    yield t, t, 0.5, 0.5, 0.25  # all right
+    yield 1 - t, t, 0.5, 0.5, 0.25  # all wrong
 
 
 _dice_loss = rule(

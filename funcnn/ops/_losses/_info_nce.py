@@ -112,7 +112,7 @@ def _cases(normal):
     for n, d, symmetric in [(4, 3, False), (3, 2, True), (1, 3, True)]:
         yield normal(n, d), normal(n, d), jnp.array(0.5), symmetric
     x = normal(3, 4)
-    yield x, x, jnp.array(0.1), False  # the right answers
+    yield x, x, jnp.array(0.125), False  # the right answers
     yield x, -x, jnp.array(1.0), True
 
 

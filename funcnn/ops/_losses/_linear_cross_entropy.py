@@ -124,8 +124,8 @@ def _cases(normal):
     yield normal(3), normal(3, 4), jnp.array(2), Options(), 2
     yield normal(5, 3), normal(3, 4), jnp.array([0, 3, 2, 1, 2]), Options(), 2
     labels = jnp.array([[0, 4, 1], [2, -1, 3]])
-    yield normal(2, 3, 2), normal(2, 5), labels, Options(0.2, 0.3, -1), 4
-    yield normal(3, 2), normal(2, 1), jnp.zeros(3, jnp.int32), Options(z_loss=0.3), 1
+    yield normal(2, 3, 2), normal(2, 5), labels, Options(0.25, 0.125, -1), 4
+    yield normal(3, 2), normal(2, 1), jnp.zeros(3, jnp.int32), Options(z_loss=0.25), 1
     yield 30 * normal(4, 2), 20 * normal(2, 3), jnp.array([0, 1, 2, 0]), Options(), 8
 
 

@@ -11,9 +11,10 @@ def scaled(x: jax.Array, least: float = 0.0) -> tuple[jax.Array, jax.Array]:
     The squares of x / m neither overflow nor vanish, and it is not rounded.
     """
     size = jnp.abs(lax.stop_gradient(x)).max(-1, keepdims=True, initial=least)
-    info = jnp.finfo(x.dtype)  # 1 / m must be a normal number too
-    exponent = jnp.clip(jnp.frexp(size)[1] - 1, info.minexp, info.maxexp - 3)
-    m = jnp.ldexp(jnp.ones_like(size), exponent)
+    info = jnp.finfo(x.dtype)
+    power = lax.reduce_precision(size, info.nexp, 0)  # no digit but the first
+    # 1 / m must be a normal number too
+    m = jnp.clip(power, float(info.tiny), 2.0 ** (info.maxexp - 3))
     return x / m, m
 
 

@@ -101,7 +101,7 @@ def _backward(alpha, gamma, saved, g):
 def _cases(normal):
     yield normal(), lax.logistic(normal()), None, 2.0
     yield normal(3, 5), lax.logistic(normal(3, 5)), 0.25, 1.5
-    yield normal(3, 2), jnp.array([[0.0, 1.0]] * 3), 0.6, 0.5
+    yield normal(3, 2), jnp.array([[0.0, 1.0]] * 3), 0.625, 0.5
     yield normal(0, 2), normal(0, 2), None, 2.0
     y = jnp.array([0.0, 1.0, 0.3, 1.0, 0.0, 0.0])
     yield jnp.array([0.0, 0.0, 0.0, 10.0, -10.0, 10.0]), y, None, 2.0

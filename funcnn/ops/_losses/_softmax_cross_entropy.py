@@ -101,12 +101,12 @@ def _class_numbers_backward(options, saved, g):
 def _class_numbers_cases(normal):
     yield normal(5), jnp.array(2), Options()
     yield normal(4, 3), jnp.array([0, 2, 2, 1]), Options(ignored_index=2)
-    yield normal(2, 3, 5), jnp.array([[0, 4, 1], [2, 3, 3]], jnp.uint8), Options(0.1)
-    yield normal(3, 1), jnp.zeros(3, jnp.int32), Options(z_loss=0.3)
-    yield normal(0, 3), jnp.zeros(0, jnp.int32), Options(0.1, 0.1, -1)
+    yield normal(2, 3, 5), jnp.array([[0, 4, 1], [2, 3, 3]], jnp.uint8), Options(0.125)
+    yield normal(3, 1), jnp.zeros(3, jnp.int32), Options(z_loss=0.25)
+    yield normal(0, 3), jnp.zeros(0, jnp.int32), Options(0.125, 0.125, -1)
     x = jnp.array([[700.0, -700.0, 0.0], [3.0, 3.0, 3.0]])
     yield x, jnp.array([1, 0]), Options()
-    yield normal(3, 4), jnp.array([3, -1, 1]), Options(0.2, 0.1, -1)
+    yield normal(3, 4), jnp.array([3, -1, 1]), Options(0.25, 0.125, -1)
 
 
 def _distributions_forward(logits, labels, options):
@@ -136,10 +136,10 @@ def _distributions_backward(options, saved, g):
 
 def _distributions_cases(normal):
     yield normal(5), jax.nn.softmax(normal(5)), Options()
-    yield normal(2, 2, 3), jax.nn.softmax(normal(2, 2, 3)), Options(0.1, 0.3)
-    yield normal(3, 1), jax.nn.softmax(normal(3, 1)), Options(z_loss=0.3)
+    yield normal(2, 2, 3), jax.nn.softmax(normal(2, 2, 3)), Options(0.125, 0.25)
+    yield normal(3, 1), jax.nn.softmax(normal(3, 1)), Options(z_loss=0.25)
     yield normal(0, 3), normal(0, 3), Options()
-    yield normal(3, 4), jnp.eye(4)[:3], Options(0.2)  # one-hot
+    yield normal(3, 4), jnp.eye(4)[:3], Options(0.25)  # one-hot
     yield normal(3, 4), jnp.abs(normal(3, 4)), Options()  # sums other than 1
     x, p = jnp.array([[700.0, -700.0, 0.0]]), jnp.array([[0.2, 0.3, 0.5]])
     yield x, p, Options()

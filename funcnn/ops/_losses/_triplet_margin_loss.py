@@ -88,14 +88,14 @@ def _backward(margin, eps, saved, g):
 
 
 def _cases(normal):
-    for shape in [(5,), (2, 2, 3), (0, 3)]:
-        yield normal(*shape), normal(*shape), normal(*shape), 1.0, 1e-6
+    for shape, eps in [((5,), 2**-20), ((2, 2, 3), 0.125), ((0, 3), 2**-20)]:
+        yield normal(*shape), normal(*shape), normal(*shape), 1.0, eps
     a, p, n = jnp.array([[[0.1], [2.0]], [[1.3], [1.0]], [[-0.6], [3.5]]])
-    yield a, p, n, 1.0, 0.3
+    yield a, p, n, 1.0, 0.25
     a, n = normal(4, 3), normal(4, 3)
-    yield a, a + 0.1 * normal(4, 3), n, 0.1, 0.3  # mostly without loss
-    yield a, a, a, 0.5, 0.1
-    yield a, n, n, 0.0, 0.1  # at the kink
+    yield a, a + 0.1 * normal(4, 3), n, 0.125, 0.25  # mostly without loss
+    yield a, a, a, 0.5, 0.125
+    yield a, n, n, 0.0, 0.125  # at the kink
 
 
 _triplet_margin_loss = rule(
