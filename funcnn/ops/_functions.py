@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from funcnn.errors import DtypeError, ShapeError
-from funcnn.ops._arguments import floats, wide
+from funcnn.ops._arguments import wide
 
 Function = Callable[..., Any]
 
@@ -17,17 +17,22 @@ def with_params(op: str, /, params: Any, **arrays: Any) -> tuple[Any, ...]:
     """`params` as arrays, and the others in the common float dtype of them all.
 
     Raises:
-      DtypeError: when a leaf of `params` is complex, or another is not of floats.
+      DtypeError: when a leaf of `params` is complex, or another is no real number.
     """
-    params = jax.tree.map(jnp.asarray, params)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    own = jax.tree.map(jnp.asarray, params)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(own):
         if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
             place = jax.tree_util.keystr(path)
             raise DtypeError(f"{op}: params{place} must not be of a complex dtype")
-    others = floats(op, **arrays)
-    own = [leaf.dtype for leaf in jax.tree.leaves(params) if is_float(leaf)]
-    dtype = jnp.result_type(*own, others[0])
-    return params, *(other.astype(dtype) for other in others)
+    for name, value in arrays.items():
+        given = jnp.asarray(value).dtype
+        if not any(jnp.issubdtype(given, kind) for kind in (jnp.floating, jnp.integer)):
+            raise DtypeError(f"{op}: {name} must be of a float dtype, got {given}")
+    moving = [leaf for leaf in jax.tree.leaves(own) if is_float(leaf)]
+    dtype = jnp.result_type(*moving, *arrays.values())
+    if not jnp.issubdtype(dtype, jnp.floating):
+        dtype = jnp.result_type(float)
+    return own, *(jnp.asarray(value, dtype) for value in arrays.values())
 
 
 def static_function(
@@ -57,9 +62,11 @@ def static_function(
     # a new function each time, for a program of the old one may be kept
     program, output = jax.make_jaxpr(lambda *a: f(*a), return_shape=True)(*given)
     _check_output(f"{op}: {name}", output, like)
-    closure = tuple(c for c in program.consts if isinstance(c, jax.core.Tracer))
-    if closure:
-        return _Traced(program), closure
+    traced = [isinstance(c, jax.core.Tracer) for c in program.consts]
+    if any(traced):
+        pairs = list(zip(traced, program.consts))
+        known = tuple(None if t else c for t, c in pairs)
+        return _Traced(program.jaxpr, known), tuple(c for t, c in pairs if t)
     try:
         hash(f)
     except TypeError as error:
@@ -90,19 +97,22 @@ class _Untraced:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Traced:
-    """The program of a function, with what it closed over as an argument."""
+    """The program of a function, with what it closed over as an argument.
+
+    Attributes:
+      program: a jaxpr.
+      consts: its constants, None for those that are traced.
+    """
 
     program: Any
+    consts: tuple[Any, ...]
 
     def __call__(self, pair: Any, *args: Any) -> Any:
         params, closure = pair
         given = iter(closure)
-        consts = [
-            next(given) if isinstance(c, jax.core.Tracer) else c
-            for c in self.program.consts
-        ]
+        consts = [next(given) if c is None else c for c in self.consts]
         leaves = jax.tree.leaves((params, *args))
-        return jax.core.eval_jaxpr(self.program.jaxpr, consts, *leaves)[0]
+        return jax.core.eval_jaxpr(self.program, consts, *leaves)[0]
 
 
 def is_float(leaf: Any) -> bool:
@@ -134,15 +144,14 @@ def pullback(f: Function, params: Any, *args: Any) -> tuple[Any, Function]:
     def of_floats(moving: Any, *args: Any) -> Any:
         given = iter(moving)
         whole = [next(given) if is_float(leaf) else leaf for leaf in leaves]
-        return f(tree.unflatten(whole), *args)
+        return f(jax.tree.unflatten(tree, whole), *args)
 
     value, pull = jax.vjp(of_floats, moving, *args)
 
     def pulled(g: Any) -> tuple[Any, ...]:
         found, *rest = pull(g)
         given = iter(found)
-        return tree.unflatten(
-            [next(given) if is_float(leaf) else None for leaf in leaves]
-        ), *rest
+        whole = [next(given) if is_float(leaf) else None for leaf in leaves]
+        return jax.tree.unflatten(tree, whole), *rest
 
     return value, pulled

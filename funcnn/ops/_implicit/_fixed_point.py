@@ -20,13 +20,13 @@ def fixed_point(
     iterations: int = 100,
     tolerance: float = 1e-3,
 ) -> jax.Array:
-    """The z of z = f(params, z), by `iterations` turns of z <- f(params, z) from `x0`.
+    """The z = f(params, z), by `iterations` turns of z <- f(params, z) from `x0`.
 
     Near z the function has to be a contraction. What is not a fixed point is not
-    given out: an entry that the last turn moved by more than `tolerance` times the
-    largest |z| is NaN, and so is a gradient whose own iteration came no nearer than
-    that. How near z is tells ``f(params, z) - z``. `f` may close over arrays, and
-    their gradients come too.
+    given out: an entry is NaN that the last turn moved by more than `tolerance` times
+    the largest |z| (of those that it moved by no more than that share of their own),
+    and so is a gradient whose own iteration came no nearer. ``f(params, z) - z``
+    tells how near z is. `f` may close over arrays, and their gradients come too.
 
     Shapes: x0 of any shape, f(params, z) of the same -> the same. The leaves of
             `params` may have any shapes, and any dtypes but complex ones.
@@ -69,9 +69,11 @@ def _reference(f, params, x0, iterations, tolerance):
 
 
 def _where_near(x, change, tolerance):
-    """NaN where an iteration still moves, or has left the numbers."""
-    size = jnp.where(jnp.isfinite(x), jnp.abs(x), 0).max(initial=0)
-    return jnp.where(jnp.abs(change) <= tolerance * size, x, jnp.nan)
+    """NaN where an iteration still moves, by the size of those entries that stand."""
+    size = jnp.abs(x)
+    stands = (jnp.abs(change) <= tolerance * size) & jnp.isfinite(x)
+    largest = jnp.where(stands, size, 0).max(initial=0)
+    return jnp.where(jnp.abs(change) <= tolerance * largest, x, jnp.nan)
 
 
 def _forward(f, params, x0, iterations, tolerance):

@@ -1,5 +1,6 @@
 """Root of a monotone function, differentiated by the implicit function theorem."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,11 @@ def monotone_root(
     there is no root, and the result and its gradient are NaN. `f` may close over
     arrays, and their gradients come too.
 
-    Shapes: low and high broadcast to one shape, f(params, x) of it -> the same. The
-            leaves of `params` may have any shapes, and any dtypes but complex ones.
-    Dtypes: the common float dtype of low, high and the floats of params; f is called
-            in float32 or wider.
+    Shapes: low, high and f(params, x) broadcast to one shape, that of x -> the same.
+            The leaves of `params` may have any shapes, and any dtypes but complex
+            ones.
+    Dtypes: the common float dtype of low, high and the floats of params; integer
+            bounds count as floats. f is called in float32 or wider.
     Units:  x has those of low and high.
     Errors: TypeError, ShapeError or DtypeError for an f that does not give one array
             of floats of the shape of x; ValueError for shapes that do not broadcast
@@ -52,9 +54,19 @@ def monotone_root(
     if int(iterations) < 0:
         raise ValueError(f"monotone_root: iterations must be >= 0, got {iterations}")
     params, low, high = with_params("monotone_root", params, low=low, high=high)
-    low, high = jnp.broadcast_arrays(low, high)
+    low, high = _broadcast(f, params, low, high)
     f, closure = static_function("monotone_root", f, params, low, like=low)
     return _monotone_root(f, (params, closure), low, high, int(iterations))
+
+
+def _broadcast(f, params, low, high):
+    """The bounds in the shape of the roots, which f may make larger."""
+    low, high = jnp.broadcast_arrays(low, high)
+    given = jax.eval_shape(lambda *a: f(*a), *wide_floats((params, low)))
+    with contextlib.suppress(ValueError):  # `static_function` says what does not fit
+        shape = jnp.broadcast_shapes(low.shape, getattr(given, "shape", ()))
+        return jnp.broadcast_to(low, shape), jnp.broadcast_to(high, shape)
+    return low, high
 
 
 _NEWTON_STEPS = 3

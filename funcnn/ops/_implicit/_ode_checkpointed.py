@@ -42,8 +42,8 @@ def ode_checkpointed(
     Shapes: y0 of any shape, times (k,), t () and f(params, t, y) of the shape of y0
             -> (k, ...), y0 the first. The leaves of `params` may have any shapes, and
             any dtypes but complex ones.
-    Dtypes: the common float dtype of y0, times and the floats of params; integer
-            times are taken as floats. f is called in float32 or wider.
+    Dtypes: the common float dtype of y0, times and the floats of params; integers
+            count as floats. f is called in float32 or wider.
     Units:  f gives those of y by those of t.
     Errors: TypeError, ShapeError or DtypeError for an f that does not give one array
             of floats of the shape of y0; ShapeError unless times are (k,), k >= 1;

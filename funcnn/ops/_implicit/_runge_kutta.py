@@ -16,8 +16,6 @@ def ode_arguments(op, f, params, y0, times, steps):
     """The checked arguments of a rule, `steps` last."""
     if int(steps) < 1:
         raise ValueError(f"{op}: steps must be 1 or more, got {steps}")
-    if jnp.issubdtype(jnp.result_type(times), jnp.integer):
-        times = jnp.asarray(times, float)
     params, y0, times = with_params(op, params, y0=y0, times=times)
     if times.ndim != 1 or not times.size:
         raise ShapeError(f"{op}: times must have shape (k,), k >= 1, got {times.shape}")
@@ -65,7 +63,7 @@ def intervals(times: jax.Array, steps: int) -> tuple[jax.Array, jax.Array, jax.A
 
 
 def slope_of(f, params):
-    """F as a function of time and state, which gives the state's dtype."""
+    """The slope as a function of time and state, which gives the state's dtype."""
     return lambda t, y: f(params, t, y).astype(y.dtype)
 
 
@@ -76,7 +74,8 @@ def solution(f, params, y0, times, steps):
     starts, sizes, numbers = intervals(wide(times), steps)
 
     def interval(y, where):
-        y = advanced(slope, *where, y, numbers)
+        start, h = where
+        y = advanced(slope, start, h, y, numbers)
         return y, y
 
     _, ys = lax.scan(interval, y0, (starts, sizes))

@@ -141,8 +141,8 @@ def _shares(x, weights, axis):
 
 
 def _backward(epsilon, iterations, saved, g):
-    *arguments, vs = saved
-    s, a, b = _wide_arguments(*arguments, epsilon)
+    cost, row_marginals, column_marginals, vs = saved
+    s, a, b = _wide_arguments(cost, row_marginals, column_marginals, epsilon)
     g = wide(g)
 
     def turn(carry, v):

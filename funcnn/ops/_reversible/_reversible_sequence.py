@@ -25,7 +25,7 @@ Function = Callable[[Any, jax.Array], jax.Array]
 def reversible_sequence(
     f: Function, g: Function, params: Any, x1: jax.Array, x2: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """N blocks y1 = x1 + f(p, x2), y2 = x2 + g(p, y1), one after the other.
+    """Blocks y1 = x1 + f(p, x2), y2 = x2 + g(p, y1), one after the other.
 
     Block i has for p the entries i of the leaves of `params`. What f and g close over
     is the same for all of them, and its gradient comes too. Neither has to have an
