@@ -208,11 +208,20 @@ def test_what_is_infinite_does_not_spread():
 
 def test_long_axes_find_their_inputs():
     """Where whole numbers of 32 bits would overflow."""
-    n, m = 70_000, 50_001
-    x = jnp.arange(n, dtype=jnp.float32)[None, :, None]
-    found = ops.resize_nearest(x, m).ravel()
-    expected = (2 * np.arange(m, dtype=np.int64) + 1) * n // (2 * m)
-    np.testing.assert_array_equal(found, expected)
+    n, m = 200_000, 10_007
+    with jax.enable_x64(False):
+        ramp = jnp.arange(n, dtype=jnp.float32)[None, :, None]
+        nearest = ops.resize_nearest(ramp, m).ravel()
+        mean = ops.adaptive_avg_pool(ramp, m).ravel()
+        linear, pull = jax.vjp(lambda x: ops.resize_bilinear(x, m), ramp)
+        (dx,) = pull(jnp.ones_like(linear))
+    o = np.arange(m, dtype=np.int64)
+    np.testing.assert_array_equal(nearest, (2 * o + 1) * n // (2 * m))
+    first, last = o * n // m, -(-(o + 1) * n // m) - 1
+    np.testing.assert_allclose(mean, (first + last) / 2, rtol=1e-5)
+    expected = (o + 0.5) * n / m - 0.5  # but for the borders
+    np.testing.assert_allclose(linear.ravel()[3:-3], expected[3:-3], rtol=1e-4)
+    np.testing.assert_allclose(dx.ravel()[99:-99], m / n, rtol=0.01)
 
 
 def test_pixel_shuffle_puts_channels_where_pytorch_does():

@@ -81,8 +81,10 @@ class Runs:
         i = (first + t).clip(0, self.n - 1)
         weight = jnp.asarray(first + t < stop, jnp.float32)
         if self.kind == "linear":
-            distance = abs((2 * o + 1) * self.n - (2 * i + 1) * self.m)
-            weight = weight.astype(x.dtype) * (1 - distance / self.reach)
+            # of the first, which is small; then on by as much as an input is wide
+            distance = (2 * o + 1) * self.n - (2 * first + 1) * self.m
+            nearness = 1 - abs(distance - 2 * self.m * t) / self.reach
+            weight = weight.astype(x.dtype) * nearness
         beside = (self.m, *[1] * (x.ndim - axis - 1))
         return jnp.take(x, i, axis, mode="clip"), weight.reshape(beside)
 
