@@ -35,6 +35,8 @@ from funcnn.layers._pool import AvgPool as AvgPool
 from funcnn.layers._pool import GlobalAvgPool as GlobalAvgPool
 from funcnn.layers._pool import GlobalMaxPool as GlobalMaxPool
 from funcnn.layers._pool import MaxPool as MaxPool
+from funcnn.layers._pool import MinPool as MinPool
+from funcnn.layers._pool import PowerMeanPool as PowerMeanPool
 from funcnn.layers._quantized import QuantizedDense as QuantizedDense
 from funcnn.layers._recurrent import GRU as GRU
 from funcnn.layers._recurrent import LSTM as LSTM
@@ -43,8 +45,6 @@ from funcnn.layers._recurrent import Bidirectional as Bidirectional
 from funcnn.layers._recurrent import MinGRU as MinGRU
 from funcnn.layers._remat import Remat as Remat
 from funcnn.layers._repeat import Repeat as Repeat
-from funcnn.layers._pool import MinPool as MinPool
-from funcnn.layers._pool import PowerMeanPool as PowerMeanPool
 from funcnn.layers._residual import Residual as Residual
 from funcnn.layers._resize import PixelShuffle as PixelShuffle
 from funcnn.layers._resize import PixelUnshuffle as PixelUnshuffle

@@ -10,8 +10,7 @@ from matrix import NAMES, a_third, assert_near, cases, pullback, together
 @pytest.mark.slow  # every operation of every shape is compiled by itself
 @pytest.mark.parametrize("name", NAMES)
 def test_without_jit(name):
-    every = list(cases(name))
-    known = [every[0], every[-1]]
+    known = [max(cases(name), key=lambda case: sum(x.size for x in case.floats))]
     inputs = [(case.floats, case.cotangent()) for case in known]
     compiled = together([pullback(case.manual) for case in known], inputs)
     for case, (floats, cotangent), expected in zip(known, inputs, compiled):
