@@ -61,7 +61,7 @@ def reference(x: jax.Array, labels: jax.Array, options: Options) -> jax.Array:
     hot = labels[..., None] == jnp.arange(x.shape[-1], dtype=labels.dtype)
     own = jnp.where(hot, x, 0).sum(-1, keepdims=True)
     above = lax.stop_gradient((x - own).max(-1, keepdims=True, initial=0))
-    others = jnp.where(hot, 0, jnp.exp(x - own - above)).sum(-1, keepdims=True)
+    others = jnp.where(~hot, jnp.exp(x - own - above), 0).sum(-1, keepdims=True)
     loss = (above + jnp.log1p(jnp.expm1(-above) + others))[..., 0]
     own = own[..., 0]
     if options.z_loss:
@@ -69,7 +69,7 @@ def reference(x: jax.Array, labels: jax.Array, options: Options) -> jax.Array:
     if options.label_smoothing:
         loss += options.label_smoothing * (own - x.mean(-1))
     if options.ignored_index is not None:
-        loss = jnp.where(labels == options.ignored_index, 0, loss)
+        loss = jnp.where(labels != options.ignored_index, loss, 0)
     return loss
 
 
@@ -85,7 +85,7 @@ def row_losses(
     if options.z_loss:
         loss += options.z_loss * jnp.square(top + jnp.log1p(rest))
     if options.ignored_index is not None:
-        loss = jnp.where(_ignored(labels, options), 0, loss)
+        loss = jnp.where(_counts(labels, options), loss, 0)
     return loss, rest
 
 
@@ -112,7 +112,7 @@ def row_cotangents(
         dx -= per_class * g[..., None]
     dx = jnp.where(hot, (g * of_own)[..., None], dx)
     if options.ignored_index is not None:
-        dx = jnp.where(_ignored(labels, options)[..., None], 0, dx)
+        dx = jnp.where(_counts(labels, options)[..., None], dx, 0)
     return dx
 
 
@@ -122,7 +122,7 @@ def _parts(x, labels, options):
     Rows without loss have class 0: NaN in them would come back in a second derivative.
     """
     if options.ignored_index is not None:
-        labels = jnp.where(_ignored(labels, options), 0, labels)
+        labels = jnp.where(_counts(labels, options), labels, 0)
     if labels.dtype.itemsize < 4:
         labels = labels.astype(jnp.int32)
     classes = x.shape[-1]
@@ -130,11 +130,13 @@ def _parts(x, labels, options):
     own = jnp.take_along_axis(x, labels[..., None], -1, mode="clip")[..., 0]
     own = jnp.where((labels >= 0) & (labels < classes), own, jnp.nan)
     hot = labels[..., None] == jnp.arange(classes, dtype=labels.dtype)
-    return top, own, jnp.where(hot, 0, jnp.exp(x - top[..., None])), hot
+    # `where` of an empty batch is its second argument, which must depend on x.
+    return top, own, jnp.where(~hot, jnp.exp(x - top[..., None]), 0), hot
 
 
-def _ignored(labels, options):
+def _counts(labels, options):
+    """Whether the label is not that to be ignored, which its dtype may not have."""
     limits = jnp.iinfo(labels.dtype)
     if limits.min <= options.ignored_index <= limits.max:
-        return labels == options.ignored_index
-    return jnp.zeros_like(labels, bool)
+        return labels != options.ignored_index
+    return jnp.ones_like(labels, bool)

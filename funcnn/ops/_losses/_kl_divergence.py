@@ -62,7 +62,7 @@ def _reference(log_predictions, targets):
 
 def _excess(x, p):
     """Log p - x, without infinity where p is 0."""
-    return _log(p) - jnp.where((p == 0) & (x == -jnp.inf), 0, x)
+    return _log(p) - jnp.where((p != 0) | (x != -jnp.inf), x, 0)
 
 
 def _forward(log_predictions, targets):
@@ -87,7 +87,7 @@ def _log_targets_reference(log_predictions, log_targets):
 
 
 def _log_targets_excess(x, q):
-    return jnp.where(q == -jnp.inf, 0, q - x)
+    return jnp.where(q != -jnp.inf, q - x, 0)
 
 
 def _log_targets_forward(log_predictions, log_targets):

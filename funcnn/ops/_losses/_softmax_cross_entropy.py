@@ -114,8 +114,8 @@ def _distributions_forward(logits, labels, options):
     top = largest(x)
     normalizer = jnp.exp(x - top[..., None]).sum(-1)
     costs = (top[..., None] - x) + jnp.log(normalizer)[..., None]
-    impossible = (p == 0) & (costs == jnp.inf)
-    loss = jnp.where(impossible, 0, p * costs).sum(-1)
+    possible = (p != 0) | (costs != jnp.inf)
+    loss = jnp.where(possible, p * costs, 0).sum(-1)
     if options.z_loss:
         loss += options.z_loss * jnp.square(top + jnp.log(normalizer))
     return loss.astype(logits.dtype), (logits, labels, normalizer)
