@@ -76,8 +76,8 @@ def broken(folder, file, right, wrong):
 
 
 def test_a_broken_rule_is_named_with_file_and_line(tmp_path):
-    right = "jnp.where(positive, g, below(g"
-    wrong = right.replace(", g,", ", 1.001 * g,")
+    right = "jnp.where(low, back(g, *options), g)"
+    wrong = right.replace(", g)", ", 1.001 * g)")
     environment, lines, file = broken(
         tmp_path, "_pointwise/_pointwise.py", right, wrong
     )

@@ -76,13 +76,13 @@ def _gated(name, plain, value, slope):
 
     def forward(x, axis):
         a, b = jnp.split(wide(x), 2, axis)
-        return rounded(value(b).times(a), x.dtype), x
+        return rounded(value(b).times(a)).astype(x.dtype), x
 
     def backward(axis, x, g):
         a, b = jnp.split(wide(x), 2, axis)
         g = wide(g)
         both = value(b).times(g), slope(b).times(g * a)
-        return (jnp.concatenate([rounded(d, x.dtype) for d in both], axis),)
+        return (jnp.concatenate([rounded(d) for d in both], axis),)
 
     return rule(reference, forward, backward, static="axis", cases=_cases, name=name)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import positive_number, smooth
-from funcnn.ops._pointwise._scaling import STEPS, Scaled, as_scaled
+from funcnn.ops._pointwise._scaling import HALF_UP, Scaled, as_scaled
 
 
 def relu_squared(x: jax.Array) -> jax.Array:
@@ -53,8 +53,7 @@ def squareplus(x: jax.Array, b: float = 4.0) -> jax.Array:
 
     For x < 0 it is computed as b / (2 (r - x)), which has no cancellation.
 
-    Gradient: f'(x) = (1 + x / r) / 2; with w = b / (2 r (r + |x|)), which is
-              (1 - |x| / r) / 2, that is w for x < 0 and 1 - w for x >= 0.
+    Gradient: f'(x) = (1 + x / r) / 2, for x far below 0 b / (2 r (r - x)).
     Saved:    x.
     Errors:   ValueError unless `b` is above 0; it is not differentiated.
     Source:   Barron (2021), arXiv:2112.11687.
@@ -84,12 +83,10 @@ def _squareplus_reference(x, b):
 
 # Values and slopes.
 
-_HALF_UP = 2.0 ** (STEPS // 2)
-
 
 def _relu_squared_value(x):
-    low = jnp.abs(x) < 1 / _HALF_UP
-    root = jnp.maximum(x, 0) * jnp.where(low, _HALF_UP, 1)
+    low = jnp.abs(x) < 1 / HALF_UP
+    root = jnp.maximum(x, 0) * jnp.where(low, HALF_UP, 1)
     return Scaled(root * root, low)
 
 
@@ -110,29 +107,31 @@ def _soft_sign_value(x):
 
 def _soft_sign_slope(x):
     low = jnp.abs(x) > 2.0**40
-    root = jnp.where(low, _HALF_UP, 1) / (1 + jnp.where(x > 0, x, -x))
-    return Scaled(root * root, low)
+    root = (1 + jnp.where(x > 0, x, -x)) * jnp.where(low, 1 / HALF_UP, 1)
+    return Scaled(1 / (root * root), low)
 
 
 def _squareplus_parts(x, b):
-    """Of `squareplus`: r, w, b / (2 (r + |x|)); the last two 2^64 too large if low."""
+    """|x| / r, r, b / (2 (r + |x|)) / root b, 2^32 times where low, and that root."""
     root, low = math.sqrt(b), x < -math.sqrt(b) * 2.0**40
     size = jnp.where(x < 0, -x, x)
-    long, short = jnp.maximum(size, root), jnp.minimum(size, root)
-    r = long * jnp.sqrt(1 + jnp.square(short / long))  # no square overflows
-    lift = jnp.where(low, _HALF_UP, 1)
-    part = lift * (root / 4) / (r / 2 + size / 2)
-    return r, lift * (root / r) * part, lift * root * part, low
+    near = size < root * 2.0**30
+    clipped = jnp.where(near, size, 1)
+    r = jnp.sqrt(clipped * clipped + b)
+    ratio, r = jnp.where(near, clipped / r, 1), jnp.where(near, r, size)
+    lift = jnp.where(low, HALF_UP, 1)
+    return ratio, r, lift * (root / 4) / (r / 2 + size / 2), root * lift, low
 
 
 def _squareplus_value(x, b):
-    r, _, tail, low = _squareplus_parts(x, b)
-    return Scaled(jnp.where(x < 0, tail, x / 2 + r / 2), low)
+    _, r, part, lifted, low = _squareplus_parts(x, b)
+    return Scaled(jnp.where(x < 0, lifted * part, x / 2 + r / 2), low)
 
 
 def _squareplus_slope(x, b):
-    _, w, _, low = _squareplus_parts(x, b)
-    return Scaled(jnp.where(x < 0, w, 1 - w), low)
+    ratio, r, part, lifted, low = _squareplus_parts(x, b)
+    w = jnp.where(ratio < 0.5, 0.5 - ratio / 2, lifted / r * part)
+    return Scaled(jnp.where(x < 0, w, 0.5 + ratio / 2), low)
 
 
 _relu_squared = smooth(

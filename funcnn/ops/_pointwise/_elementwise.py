@@ -6,7 +6,15 @@ from typing import Any
 import jax.numpy as jnp
 
 from funcnn.ops._arguments import wide
-from funcnn.ops._pointwise._scaling import SMALL, Scaled, down, half, rounded, up
+from funcnn.ops._pointwise._scaling import (
+    SMALL,
+    TINY,
+    Scaled,
+    down,
+    half_of_tiny,
+    rounded,
+    up,
+)
 from funcnn.rules import rule
 
 Function = Callable[..., Any]
@@ -37,14 +45,15 @@ def smooth(
     """
 
     def forward(x, *options):
-        y = rounded(value(wide(x), *options), x.dtype)
-        return _with_tangent(x, y, tangent, options), x
+        w = wide(x)
+        y = _with_tangent(w, rounded(value(w, *options)), tangent, options)
+        return y.astype(x.dtype), x
 
     def backward(*args):
         *options, x, g = args
         f1 = slope(wide(x), *options)
         dx = f1.times(wide(g)) if isinstance(f1, Scaled) else f1 * wide(g)
-        return (rounded(dx, x.dtype),)
+        return (rounded(dx),)
 
     return elementwise(reference, forward, backward, special, domain, **options)
 
@@ -101,14 +110,11 @@ def _with_tangent(x, y, tangent, options):
     if tangent is None:
         return y
     if tangent == 1:
-        near = x
-    elif tangent == 0.5:
-        near = half(x)
-    else:
-        lifted = up(wide(x))
-        linear = tangent(lifted, *options) if callable(tangent) else tangent * lifted
-        near = down(linear, x.dtype)
-    return jnp.where(jnp.abs(x) < SMALL, near, y)
+        return jnp.where(jnp.abs(x) < TINY, x, y)
+    if tangent == 0.5:
+        return jnp.where(jnp.abs(x) < TINY, half_of_tiny(x), y)
+    linear = tangent if callable(tangent) else lambda x: tangent * x
+    return jnp.where(jnp.abs(x) < SMALL, down(linear(up(x), *options)), y)
 
 
 def number(op: str, /, **option: Any) -> float:

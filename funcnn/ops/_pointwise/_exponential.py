@@ -11,13 +11,15 @@ from jax import lax
 
 from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import number, positive_number, smooth
-from funcnn.ops._pointwise._scaling import TAIL, Scaled, e_of, exp, logistic
+from funcnn.ops._pointwise._parts import e_of, exact_tanh, expm1, logistic
+from funcnn.ops._pointwise._scaling import TAIL, Scaled, exp, up
+from funcnn.ops._pointwise._taylor import complex_logistic, taylor
 
 
 def sigmoid(x: jax.Array) -> jax.Array:
     """Logistic function s(x) = 1 / (1 + exp(-x)).
 
-    Gradient: f'(x) = exp(-x) / (1 + exp(-x))^2 = e / (1 + e)^2, which, unlike
+    Gradient: f'(x) = exp(-x) / (1 + exp(-x))^2 = exp(-x) s(x)^2, which, unlike
               s (1 - s), keeps its digits for large x.
     Saved:    x.
     """
@@ -36,7 +38,7 @@ def log_sigmoid(x: jax.Array) -> jax.Array:
 def tanh(x: jax.Array) -> jax.Array:
     """Hyperbolic tangent.
 
-    Gradient: f'(x) = 1 / cosh(x)^2 = 4 e^2 / (1 + e^2)^2, which, unlike 1 - tanh^2,
+    Gradient: f'(x) = 1 / cosh(x)^2 = 4 exp(-2x) s(2x)^2, which, unlike 1 - tanh^2,
               keeps its digits for large |x|.
     Saved:    x.
     """
@@ -72,9 +74,9 @@ def mish(x: jax.Array) -> jax.Array:
         x < 0:  n = e (e + 2),  d = n + 2;      x >= 0:  n = 1 + 2e,  d = n + 2 e^2.
 
     Gradient: with t = n / d, 1 - t^2 = (d - n) (d + n) / d^2 and
-              dt/dx = (1 - t^2) s(x), that is
-                  f'(x) = t + x dt/dx = e ((e + 2) d + 4 x (1 + e)) / d^2    (x < 0),
-                  f'(x) = t + x 4 e^2 (1 + e) / d^2                         (x >= 0).
+              dt/dx = (1 - t^2) s(x) = 4 (1 + e) / d^2 times e (x < 0) or e^2,
+              f'(x) = t + x dt/dx, which for x < 0 is
+                      e (4 + 4x + e (6 + 4x + e (4 + e))) / d^2.
     Saved:    x.
     Source:   Misra (2019), arXiv:1908.08681.
     """
@@ -165,13 +167,13 @@ def _selu_reference(x):
 
 
 def _sigmoid_value(x):
-    return logistic(x)[0]
+    s, _, low = logistic(x)
+    return Scaled(s, low)
 
 
 def _sigmoid_slope(x):
-    low = jnp.abs(x) > TAIL
-    e, _ = e_of(x, low)
-    return Scaled(e / (1 + e) ** 2, low)
+    s, e, low = logistic(x, both=True)
+    return Scaled(e * s * s, low)
 
 
 def _tanh_slope(x):
@@ -202,8 +204,17 @@ def _silu_value(x):
 
 
 def _silu_slope(x):
-    s, rest = logistic(x)
-    return s.times(1 + jnp.clip(x, -1e4, 1e4) * rest)
+    s, e, low = logistic(x)
+    slope = s * (1 + jnp.clip(x, -1e4, 1e4) * (e * s))
+    return Scaled(_silu_near_minimum(x, slope), low)
+
+
+def _complex_silu_slope(z):
+    s = complex_logistic(z)
+    return s + z * s * (1 - s)
+
+
+_silu_near_minimum = taylor(_complex_silu_slope, -2.375)
 
 
 def _mish_parts(x):
@@ -220,18 +231,21 @@ def _mish_value(x):
 
 def _mish_slope(x):
     e, n, d, below = _mish_parts(x)
-    change = 4 * jnp.clip(x, -1e4, 1e4) * (1 + e)
-    bent = jnp.where(below, e * ((e + 2) * d + change), n * d + e * e * change)
-    return Scaled(bent / (d * d), x < -TAIL)
+    c = 4 * jnp.clip(x, -1e4, 1e4)
+    sum_ = n / d + c * jnp.where(below, e, e * e) * (1 + e) / (d * d)
+    fall = e * (4 + c + e * (6 + c + e * (4 + e))) / (d * d)
+    return Scaled(jnp.where(x < -0.7, fall, sum_), x < -TAIL)
 
 
 def _elu_value(x, alpha):
-    return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.where(x > 0, 0, x)))
+    return jnp.where(x > 0, x, alpha * expm1(jnp.where(x > 0, 0, x)))
 
 
 def _elu_slope(x, alpha):
-    low = x < -TAIL
-    return Scaled(jnp.where(x > 0, 1, alpha * exp(jnp.where(x > 0, 0, x), low)), low)
+    positive, low = up(x) > 0, x < -TAIL
+    return Scaled(
+        jnp.where(positive, 1, alpha * exp(jnp.where(positive, 0, x), low)), low
+    )
 
 
 def _elu_tangent(x, alpha):
@@ -239,7 +253,7 @@ def _elu_tangent(x, alpha):
 
 
 def _celu_value(x, alpha):
-    return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.where(x > 0, 0, x) / alpha))
+    return jnp.where(x > 0, x, alpha * expm1(jnp.where(x > 0, 0, x) / alpha))
 
 
 def _celu_slope(x, alpha):
@@ -258,7 +272,7 @@ def _selu_slope(x):
 
 
 _sigmoid = smooth(_sigmoid_reference, _sigmoid_value, _sigmoid_slope)
-_tanh = smooth(_tanh_reference, lax.tanh, _tanh_slope, tangent=1)
+_tanh = smooth(_tanh_reference, exact_tanh, _tanh_slope, tangent=1)
 _softplus = smooth(
     _softplus_reference, _softplus_value, _softplus_slope, beta=(1.0, 0.3)
 )

@@ -7,11 +7,14 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import smooth
-from funcnn.ops._pointwise._scaling import Scaled, exp, logistic
+from funcnn.ops._pointwise._parts import logistic
+from funcnn.ops._pointwise._scaling import Scaled, exp
+from funcnn.ops._pointwise._taylor import complex_logistic, taylor
 
 
 def gelu(x: jax.Array, approximate: bool = True) -> jax.Array:
@@ -47,49 +50,74 @@ def _gelu_tanh_reference(x):
 
 
 def _gelu_parts(x):
-    """P(x), p(x) and the clipped x; where low, both are 2^64 too large.
+    """P(x) and p(x), both 2^64 too large where low, that and the clipped x.
 
-    There P(x) = p(a) / a (1 - 1/a^2 + 3/a^4 - 15/a^6 + ...) with a = -x, of which
-    seven terms have all digits: from where P is small in float32 and in float64.
+    Where P is small P(x) = p(a) / a (1 - 1/a^2 + 3/a^4 - 15/a^6 + ...) with a = -x,
+    of which six terms have all digits of float32, and from 30 on 13 of float64.
     """
     low = x < (-10 if x.dtype == jnp.float32 else -30)
     c = jnp.clip(x, -50, 50)
-    density = exp(-c * c / 2, low) * (1 / math.sqrt(2 * math.pi))
-    far = jnp.minimum(c, -9)
-    t, series = 1 / (far * far), jnp.ones_like(c)
-    for odd in (11, 9, 7, 5, 3, 1):
-        series = 1 - odd * t * series
-    tail = -density / far * series
-    p = jnp.where(low, tail, lax.erfc(-x * math.sqrt(0.5)) / 2)
-    return p, density, c, low
+    density = exp(-c * c / 2, low) * _DENSITY_AT_0
+    inverse, series = 1 / jnp.maximum(-c, 9), jnp.ones_like(c)
+    for odd in (9, 7, 5, 3, 1):
+        series = 1 - odd * (inverse * inverse) * series
+    p = lax.erfc(-x * math.sqrt(0.5)) / 2
+    p = jnp.where(low, density * inverse * series, p)
+    return p, density, low, c
+
+
+_DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
+
+
+def _complex_normal(z):
+    """P(z) and p(z), with P(z) = 1/2 + z p(0) sum_k (-z^2/2)^k / k! / (2k + 1)."""
+    total = sum((-z * z / 2) ** k / math.factorial(k) / (2 * k + 1) for k in range(60))
+    return 0.5 + z * _DENSITY_AT_0 * total, _DENSITY_AT_0 * np.exp(-z * z / 2)
+
+
+def _complex_gelu_slope(z):
+    p, density = _complex_normal(z)
+    return p + z * density
+
+
+def _complex_gelu_tanh_slope(z):
+    s = complex_logistic(_SCALE * z * (1 + 0.044715 * z * z))
+    return s + z * s * (1 - s) * _SCALE * (1 + 3 * 0.044715 * z * z)
+
+
+_SCALE = 2 * math.sqrt(2 / math.pi)
+_p_near_minimum = taylor(lambda z: _complex_normal(z)[0], -1.25)
+_slope_near_minimum = taylor(_complex_gelu_slope, -1.25)
+_tanh_slope_near_minimum = taylor(_complex_gelu_tanh_slope, -1.25)
 
 
 def _gelu_value(x):
-    p, _, _, low = _gelu_parts(x)
-    return Scaled(jnp.maximum(x, -50) * p, low)
+    p, _, low, _ = _gelu_parts(x)
+    return Scaled(jnp.maximum(x, -50) * _p_near_minimum(x, p), low)
 
 
 def _gelu_slope(x):
-    p, density, c, low = _gelu_parts(x)
-    return Scaled(p + c * density, low)
+    p, density, low, c = _gelu_parts(x)
+    return Scaled(_slope_near_minimum(x, p + c * density), low)
 
 
 def _gelu_tanh_parts(x):
-    """s(2u) with its tail, s(-2u), (2u)' and the clipped x that they are taken at."""
+    """s(2u), exp(-2u), both 2^64 apart where low, that, (2u)' and the clipped x."""
     c = jnp.clip(x, -50, 50)
-    scale = 2 * math.sqrt(2 / math.pi)
-    s, rest = logistic(scale * c * (1 + 0.044715 * c * c))
-    return s, rest, scale * (1 + 3 * 0.044715 * c * c), c
+    square = c * c
+    s, e, low = logistic(c * (_SCALE + _SCALE * 0.044715 * square))
+    return s, e, low, _SCALE + 3 * _SCALE * 0.044715 * square, c
 
 
 def _gelu_tanh_value(x):
-    s, _, _, _ = _gelu_tanh_parts(x)
-    return s.times(jnp.maximum(x, -50))
+    s, _, low, _, _ = _gelu_tanh_parts(x)
+    return Scaled(jnp.maximum(x, -50) * s, low)
 
 
 def _gelu_tanh_slope(x):
-    s, rest, u2_slope, c = _gelu_tanh_parts(x)
-    return s.times(1 + c * rest * u2_slope)
+    s, e, low, u2_slope, c = _gelu_tanh_parts(x)
+    slope = s * (1 + c * (e * s) * u2_slope)
+    return Scaled(_tanh_slope_near_minimum(x, slope), low)
 
 
 _gelu = smooth(_gelu_reference, _gelu_value, _gelu_slope, tangent=0.5)

@@ -7,13 +7,14 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import smooth
+from funcnn.ops._pointwise._parts import exact_tanh, expm1
 from funcnn.ops._pointwise._scaling import (
+    HALF_UP,
+    SHIFT,
     SMALL,
-    STEPS,
     TAIL,
     UP,
     Scaled,
@@ -33,7 +34,7 @@ def log_cosh(x: jax.Array) -> jax.Array:
 
 
 def log1mexp(x: jax.Array) -> jax.Array:
-    """log(1 - exp(-x)) for x >= 0; NaN for x < 0.
+    """log(1 - exp(-x)) for x >= 0; it and its slope are NaN for x < 0.
 
     Gradient: f'(x) = exp(-x) / (1 - exp(-x)) = 1 / (exp(x) - 1).
     Saved:    x.
@@ -84,43 +85,47 @@ def _slope_at_0(x):
 
 
 def _log_cosh_value(x):
-    """With q = exp(-a) - 1 = expm1(-a), cosh(a) - 1 = q^2 / (2 (1 + q))."""
+    """Near 0, log(1 + (cosh(x) - 1)), of which the second is a series."""
     low = jnp.abs(x) < 2.0**-32
-    square = jnp.square(jnp.where(low, x, 0) * 2.0 ** (STEPS // 2)) / 2
+    square = jnp.square(jnp.where(low, x, 0) * HALF_UP) / 2
     size = jnp.where(x > 0, x, -x)
     near = size < 1.5
-    q = jnp.expm1(-jnp.minimum(size, 1.5))
-    inner = jnp.where(near, q * q / (2 * (1 + q)), jnp.exp(-2 * size))
+    s = jnp.square(jnp.where(near, x, 0))
+    series = jnp.ones_like(x)
+    for k in range(20, 0, -2):
+        series = 1 + s * series / ((k + 1) * (k + 2))
+    inner = jnp.where(near, s * series / 2, jnp.exp(-2 * size))
     rest = jnp.where(near, 0, size - math.log(2))
     return Scaled(jnp.where(low, square, rest + jnp.log1p(inner)), low)
 
 
 def _log_cosh_slope(x):
     near = as_scaled(x)
-    return near._replace(number=jnp.where(near.low, near.number, lax.tanh(x)))
+    return near._replace(number=jnp.where(near.low, near.number, exact_tanh(x)))
 
 
 def _log1mexp_value(x):
     small, low = x < SMALL, x > TAIL
-    rest = jnp.where(small, up(x), -jnp.expm1(-jnp.clip(x, None, 1)))
-    near = jnp.log(rest) - jnp.where(small, STEPS * math.log(2), 0)
+    rest = jnp.where(small, up(x), -expm1(-jnp.clip(x, None, 1)))
+    near = jnp.log(rest) - jnp.where(small, SHIFT, 0)
     e = exp(-jnp.maximum(x, 0.5), low)
     far = jnp.where(low, -e, jnp.log1p(-e))
     return Scaled(jnp.where(x < math.log(2), near, far), low)
 
 
 def _log1mexp_slope(x):
-    small, low = x < SMALL, x > TAIL
-    near = 1 / jnp.where(small, up(x), jnp.expm1(jnp.minimum(x, TAIL)))
-    near = near * jnp.where(small, UP, 1)
-    return Scaled(jnp.where(low, exp(-x, low), near), low)
+    near, low = as_scaled(x), x > TAIL
+    size = jnp.where(near.low, jnp.abs(near.number), expm1(jnp.minimum(x, TAIL)))
+    slope = jnp.where(near.low, UP, 1) / size
+    slope = jnp.where(low, exp(-x, low), slope)
+    return Scaled(jnp.where(near.number < 0, jnp.nan, slope), low)
 
 
 def _xlogx_log(x):
     """log(x), down to the least subnormal number, of which it is that at 0."""
     near = as_scaled(x)
     log = jnp.log(jnp.where(near.number == 0, 1, near.number))
-    log = log - jnp.where(near.low, STEPS * math.log(2), 0)
+    log = log - jnp.where(near.low, SHIFT, 0)
     return jnp.where(near.number == 0, _slope_at_0(x) - 1, log)
 
 

@@ -45,7 +45,7 @@ def _forward(x, axis, keepdims):
     unit = lax.stop_gradient(unit)  # y does not depend on it
     square = jnp.square(lifted / unit).sum(axis, keepdims=True)
     y = unit * jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
-    output = rounded(Scaled(y, low), x.dtype)
+    output = rounded(Scaled(y, low)).astype(x.dtype)
     return output if keepdims else output.squeeze(axis), (x, y)
 
 

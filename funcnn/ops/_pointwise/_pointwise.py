@@ -82,12 +82,12 @@ def _rectifier(reference, below, back, special, **options):
     """The rule of a function that is x for x > 0, else linear: `below(x)`."""
 
     def forward(x, *options):
-        positive = up(x) > 0
-        return jnp.where(positive, x, below(x, *options)), positive
+        low = up(wide(x)) <= 0  # so that NaN stays NaN
+        return jnp.where(low, below(x, *options), x), low
 
     def backward(*args):
-        *options, positive, g = args
-        return (jnp.where(positive, g, back(g, *options)),)
+        *options, low, g = args
+        return (jnp.where(low, back(g, *options), g),)
 
     return elementwise(reference, forward, backward, special, **options)
 
@@ -96,15 +96,15 @@ def _rectifier(reference, below, back, special, **options):
 
 
 def _relu_reference(x):
-    return jnp.where(x > 0, x, 0)
+    return jnp.where(x <= 0, 0, x)
 
 
 def _leaky_relu_reference(x, slope):
-    return jnp.where(x > 0, x, slope * x)
+    return jnp.where(x <= 0, slope * x, x)
 
 
 def _relu6_reference(x):
-    return jnp.where(x > 0, jnp.where(x < 6, x, 6), 0)
+    return jnp.where(x >= 6, 6, jnp.where(x <= 0, 0, x))
 
 
 def _hard_tanh_reference(x):
@@ -119,7 +119,7 @@ def _hard_sigmoid_reference(x):
 
 
 def _leaky_below(x, slope):
-    return rounded(as_scaled(wide(x)).times(slope), x.dtype)
+    return rounded(as_scaled(wide(x)).times(slope)).astype(x.dtype)
 
 
 def _leaky_back(g, slope):
@@ -127,11 +127,19 @@ def _leaky_back(g, slope):
 
 
 def _between_0_and_6(x):
-    return (up(x) > 0) & (x < 6)
+    return (up(wide(x)) > 0) & (x < 6)
+
+
+# Not by min and max, nor by what a compiler could make them of: these flush to 0.
 
 
 def _relu6_value(x):
-    return jnp.where(up(x) > 0, jnp.where(x < 6, x, 6), 0)
+    return jnp.where(x >= 6, 6, jnp.where(up(wide(x)) <= 0, 0, x))
+
+
+def _hard_tanh_value(x):
+    outside = jnp.where(x > 1, 1, jnp.where(x < -1, -1, x))
+    return jnp.where(jnp.abs(x) <= 1, x, outside)
 
 
 def _hard_sigmoid_value(x):
@@ -149,7 +157,7 @@ _relu6 = within(
 )
 _hard_tanh = within(
     _hard_tanh_reference,
-    _hard_tanh_reference,
+    _hard_tanh_value,
     lambda x: jnp.abs(x) <= 1,
     special=((-1.0, 0.0, 700.0), (1.0, -700.0)),
 )

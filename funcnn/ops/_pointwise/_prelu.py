@@ -38,13 +38,13 @@ def _reference(x, slope):
 
 
 def _forward(x, slope):
-    below = rounded(as_scaled(wide(x)).times(wide(slope)), x.dtype)
-    return jnp.where(up(x) > 0, x, below), (x, slope)
+    below = rounded(as_scaled(wide(x)).times(wide(slope))).astype(x.dtype)
+    return jnp.where(up(wide(x)) > 0, x, below), (x, slope)
 
 
 def _backward(saved, g):
     x, slope = saved
-    g, positive = wide(g), up(x) > 0
+    g, positive = wide(g), up(wide(x)) > 0
     shared = leading_axes(x) if slope.shape else None
     dslope = jnp.where(positive, 0, g * wide(x)).sum(shared)
     return jnp.where(positive, g, g * wide(slope)), dslope

@@ -80,7 +80,7 @@ def _sinc_slope(x):
         series = (-1) ** k * 2 * k / math.factorial(2 * k + 1) + square * series
     small, far = jnp.abs(t) < 1.5, jnp.abs(x) > 2.0**100
     _, cosine = _sinc_parts(x)
-    direct = (cosine - _sinc_value(x)) / jnp.where(small, 1, x) * jnp.where(far, UP, 1)
+    direct = jnp.where(far, UP, 1) * (cosine - _sinc_value(x)) / jnp.where(small, 1, x)
     number = jnp.where(small, math.pi**2 * series * near.number, direct)
     return Scaled(number, near.low | far)
 

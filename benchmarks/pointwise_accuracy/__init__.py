@@ -1,0 +1,1 @@
+"""How exact the functions of one number are, over the whole range of floats."""

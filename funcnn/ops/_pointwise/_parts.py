@@ -1,0 +1,55 @@
+"""The exponential functions that others are made of, exact to a unit or two."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from funcnn.ops._pointwise._scaling import SHIFT, TAIL, exp
+
+
+def e_of(x: jax.Array, low: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """exp(-|x|), 2^64 times that where `low`, and whether x < 0.
+
+    At 0 both are those for x > 0, and so are their derivatives.
+    """
+    below = x < 0
+    return exp(jnp.where(below, x, -x), low), below
+
+
+def logistic(
+    x: jax.Array, both: bool = False
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """s(x) = 1 / (1 + e) and e = exp(-x), shifted by 2^64 where it is low: far below 0.
+
+    There s is 2^64 too large and e too small, so that e s = s(-x) is right; with
+    `both` e is too large far above 0, where s is 1.
+    """
+    most = 130 if x.dtype == jnp.float32 else 750  # where both have long underflowed
+    low, c = x < -TAIL, jnp.maximum(x, -most)
+    shift = jnp.where(low, -SHIFT, 0)
+    if both:
+        high = x > TAIL
+        low, shift = low | high, jnp.where(high, SHIFT, shift)
+    e = jnp.exp(shift - c)
+    return 1 / (1 + e), e, low
+
+
+def exact_tanh(x: jax.Array) -> jax.Array:
+    """The hyperbolic tangent, of which XLA's is five units off where it is nearly 1.
+
+    There tanh(x) = 2t / (1 + t^2) with t = tanh(x / 2), and little depends on t.
+    """
+    far = jnp.abs(x) > 1
+    t = lax.tanh(jnp.where(far, x / 2, x))
+    return jnp.where(far, 2 * t / (1 + t * t), t)
+
+
+def expm1(x: jax.Array) -> jax.Array:
+    """exp(x) - 1, near 0 by its series; XLA's own is exact to five units only."""
+    near = jnp.abs(x) < 0.5
+    h, total = jnp.where(near, x, 0), jnp.zeros_like(x)
+    for k in range(14 if x.dtype == jnp.float64 else 9, 0, -1):
+        total = h * (1 / math.factorial(k) + total)
+    return jnp.where(near, total, jnp.exp(x) - 1)
