@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import floats
+from funcnn.ops._arguments import check_key, floats
 from funcnn.rules import rule
 
 
@@ -84,22 +84,12 @@ def _checked(op, x, key, rate, broadcast_dims):
     (x,) = floats(op, x=x)
     if not 0 <= rate <= 1:
         raise ValueError(f"{op}: rate must be from 0 to 1, got {rate}")
-    _check_key(op, key)
+    check_key(op, key)
     for axis in broadcast_dims:
         if not -x.ndim <= axis < x.ndim:
             raise ShapeError(f"{op}: x {x.shape} has no axis {axis} to broadcast over")
     together = tuple(sorted({int(axis) % x.ndim for axis in broadcast_dims}))
     return _dropout(x, key, float(rate), together)
-
-
-def _check_key(op, key):
-    key = jnp.asarray(key)
-    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if not (typed or key.dtype == jnp.uint32) or key.ndim != (0 if typed else 1):
-        raise TypeError(
-            f"{op}: key must be one key, such as jax.random.key(0), "
-            f"got {key.dtype}{list(key.shape)}"
-        )
 
 
 def _drop(x, key, rate, together):
