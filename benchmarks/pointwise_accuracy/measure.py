@@ -1,5 +1,6 @@
 """One function over one dtype: how far its values and its slopes are from the truth."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from .points import points
 from .truths import OPS, Numbers, at
 
 STEP = 1e-6  # relative; for condition numbers
+
+Truth = Callable[[Numbers], Numbers]
+Bound = Callable[[Numbers, Numbers, Numbers], Numbers]  # of errors, inputs, truths
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Worst:
     not_finite: int = 0
     broken: int = 0
 
-    def add(self, x: Numbers, got: Any, true: Numbers, allowed: Numbers) -> None:
+    def add(self, x: Numbers, got: Any, true: Numbers, bound: Bound) -> None:
         """Takes in one chunk; nothing is asked where the truth is NaN."""
         dtype, found = got.dtype, _wide(got)
         with np.errstate(all="ignore"):
@@ -46,6 +50,7 @@ class Worst:
         errors = np.where(np.isnan(true), 0.0, errors)
         wanted = np.isfinite(x) & np.isfinite(right)
         self.not_finite += int((wanted & ~np.isfinite(found)).sum())
+        allowed = bound(errors, x, true)
         self.broken += int((errors > allowed).sum())
         place = int(np.argmax(errors))
         if errors[place] > self.ulps:
@@ -79,19 +84,27 @@ def measured(name: str, dtype: str, count: int) -> list[Row]:
         results = zip(rows, (op.value, op.slope), ours(given), theirs(given))
         for row, truth, mine, other in results:
             true = at(truth, x, op.converges)
-            allowed = np.ones(x.shape)
-            if dtype == "float32":
-                allowed = 4 + 2 * condition(truth, x, true)
+            bound = functools.partial(allowed, dtype, truth)
             row.inputs += x.size
-            row.ours.add(x, mine, true, allowed)
+            row.ours.add(x, mine, true, bound)
             # at a kink conventions differ
-            row.theirs.add(x, other, np.where(at_kink, np.nan, true), allowed)
+            row.theirs.add(x, other, np.where(at_kink, np.nan, true), bound)
     return rows
 
 
-def condition(
-    truth: Callable[[Numbers], Numbers], x: Numbers, true: Numbers
+def allowed(
+    dtype: str, truth: Truth, errors: Numbers, x: Numbers, true: Numbers
 ) -> Numbers:
+    """1, or for float32 4 + 2c, with c only where the error is above 2."""
+    if dtype != "float32":
+        return np.ones(x.shape)
+    found = np.full(x.shape, 4.0)
+    asked = errors > 2
+    found[asked] += 2 * condition(truth, x[asked], true[asked])
+    return found
+
+
+def condition(truth: Truth, x: Numbers, true: Numbers) -> Numbers:
     """|x f'(x) / f(x)|, by the smaller of the differences to both sides."""
     with np.errstate(all="ignore"):
         sides = [np.abs(truth(x * (1 + s * STEP)) - true) for s in (1, -1)]

@@ -19,8 +19,9 @@ has the unit of the least normal one.
 - float32: {count:,} inputs, as many in every exponent, and zeros, the ends of the
   range, infinities, kinks and the places where formulas change. The bound is 4 + 2c
   ulp, with the condition number c = |x f'/f| of the value and |x f''/f'| of the slope:
-  what half a unit in the last place of x itself would change is c/2 to c ulp.
-- *of bound*: the largest share of the bound that was needed.
+  rounding x itself to float32 could change as much as c ulp.
+- *of bound*: the largest share of the bound that was needed; c is counted where the
+  error is above 2 ulp.
 - *not finite*: results that are infinite or NaN where input and truth are finite; *inf*
   as an error: so is one, or the limit at an infinity is missed.
 - At kinks, where conventions differ, only ours is held to its own."""

@@ -7,6 +7,7 @@ Here s is the logistic function, s(x) = 1 / (1 + exp(-x)) and s(-x) = 1 - s(x).
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from funcnn.ops._arguments import floats
@@ -234,7 +235,17 @@ def _mish_slope(x):
     c = 4 * jnp.clip(x, -1e4, 1e4)
     sum_ = n / d + c * jnp.where(below, e, e * e) * (1 + e) / (d * d)
     fall = e * (4 + c + e * (6 + c + e * (4 + e))) / (d * d)
-    return Scaled(jnp.where(x < -0.7, fall, sum_), x < -TAIL)
+    slope = jnp.where(x < -0.7, fall, sum_)
+    return Scaled(_mish_near_minimum(x, slope), x < -TAIL)
+
+
+def _complex_mish_slope(z):
+    w = np.exp(z)
+    d = w * (w + 2) + 2
+    return w * (w + 2) / d + z * 4 * w * (1 + w) / d**2
+
+
+_mish_near_minimum = taylor(_complex_mish_slope, -2.25)
 
 
 def _elu_value(x, alpha):
