@@ -41,8 +41,8 @@ def test_the_page_has_a_row_with_a_link_and_the_derivation(book):
     assert row.count(" | ") == 8
     file, line = _sources.line_of(ops.squared_error)
     assert f"](../{file}#L{line})" in row
-    assert "(predictions - targets)^2" in row
-    assert "dp = 2 g d and dt = -2 g d" in text
+    assert "d^2 with d = predictions - targets" in row
+    assert "f'(d) = 2 d" in text
 
 
 def test_what_is_known_is_not_measured_again(book):
