@@ -88,19 +88,28 @@ class Blocks:
         queries, keys = (max(1, -(-n // m)) for n, m in zip(self.lengths, self.sizes))
         return queries, keys
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of all pairs of blocks in which a query sees a key."""
+    def pairs(self) -> tuple[jax.Array, jax.Array]:
+        """The numbers of all pairs of blocks in which a query sees a key.
+
+        They are worked out by the program: a table of numbers would be an array that
+        a rule closes over.
+        """
+        i, j = jnp.nonzero(self._needed(jnp), size=int(self._needed(np).sum()))
+        return i.astype(jnp.int32), j.astype(jnp.int32)
+
+    def _needed(self, numpy: Any) -> Any:
+        """Block of queries by block of keys, whether one sees another."""
         (queries, keys), (rows, columns) = self.lengths, self.sizes
+        i, j = (numpy.arange(count) for count in self.counts)
+        query = i[:, None] * rows, numpy.minimum(i[:, None] * rows + rows, queries) - 1
+        key = j * columns, numpy.minimum(j * columns + columns, keys) - 1
+        needed = (query[0] <= query[1]) & (key[0] <= key[1])
         left, right = self.band
-        found = []
-        for i in range(self.counts[0]):
-            first, last = i * rows, min((i + 1) * rows, queries) - 1
-            low = 0 if left is None else max(0, first - left)
-            high = keys - 1 if right is None else min(keys - 1, last + right)
-            if first <= last and low <= high:
-                found += [(i, j) for j in range(low // columns, high // columns + 1)]
-        numbers = np.array(found, np.int32).reshape(-1, 2)
-        return numbers[:, 0], numbers[:, 1]
+        if left is not None:  # the least that a key is behind a query
+            needed &= key[1] - query[0] >= -left
+        if right is not None:
+            needed &= key[0] - query[1] <= right
+        return needed
 
     def seen(self, i: jax.Array, j: jax.Array) -> jax.Array | None:
         """Who of block i sees whom of block j, (key, 1, query); None: all see all."""

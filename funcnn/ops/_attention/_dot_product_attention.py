@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.errors import DtypeError, ShapeError
-from funcnn.ops._arguments import floats, wide
+from funcnn.ops._arguments import floats
 from funcnn.ops._attention._blocks import Blocks, at, band, block_sizes, in_band, put
 from funcnn.rules import rule
 
@@ -43,18 +43,19 @@ def dot_product_attention(
     Gradient. Of one head let S = scale q k^T + bias, -inf for what is not seen, m_i
     the largest S_ij, E_ij = exp(S_ij - m_i), z_i = sum_j E_ij, P = E / z and o = P v.
     With g = dL/do,
-        dv = P^T g = E^T (g / z),   dP = g v^T,
+        dv = P^T g,   dP = g v^T,
     and as dP_ij/dS_ik = P_ij (delta_jk - P_ik),
-        dS_ik = P_ik (dP_ik - sum_j P_ij dP_ij) = E_ik (g_i / z_i . v_k - d_i),
-    where d_i = g_i / z_i . o_i needs no sum over keys. From dS come
+        dS_ik = P_ik (dP_ik - d_i),   d_i = sum_j P_ij dP_ij = sum_j E_ij dP_ij / z_i,
         dq = scale dS k,   dk = scale dS^T q,   dbias = dS;
     dk and dv are sums over the heads of a group, dbias over broadcast axes.
     Blocks. Forward, m, z and E v of a query grow key block by key block, what there is
-    of z and E v taken times exp(m - m') when m grows to m'. Backward, E of a block is
-    made again. Blocks out of reach by `causal` and `window` are left out; `mask` is
-    not looked into for that.
-    Saved: query, key, value, bias, mask, and the output, m and z in float32 or wider:
-    a rounded output would put d off, and a rounded m + log z would put P off.
+    of z and E v taken times exp(m - m') when m grows to m'. Backward, E and dP of a
+    block are made twice: for z and d, and then for the rest. d_i is g_i o_i as well,
+    which would save the first of them and cost digits: where P is 1 for a single key,
+    dP and d are equal bit by bit, and g_i o_i is rounded in another way. Where all
+    keys are in one block, once is enough. Blocks out of reach by `causal` and `window`
+    are left out; `mask` is not looked into for that.
+    Saved: query, key, value, bias, mask, and m in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
     Source: Dao, Fu, Ermon, Rudra & Ré (2022), arXiv:2205.14135; Rabe & Staats (2021),
@@ -115,8 +116,7 @@ def _reference(query, key, value, bias, mask, scale, reach, sizes):
     highest = lax.stop_gradient(s.max(-1, keepdims=True, initial=-jnp.inf))
     e = jnp.exp(s - _or_zero(highest))
     total = e.sum(-1, keepdims=True)
-    p = e / jnp.where(total == 0, 1, total)
-    return jnp.einsum("...nqk,...knh->...qnh", p, value)
+    return jnp.einsum("...nqk,...knh->...qnh", e / _or_one(total), value)
 
 
 def _of_seen(s, *seen):
@@ -129,6 +129,11 @@ def _of_seen(s, *seen):
 def _or_zero(x):
     """The highest score, or 0 where there is none: what scores are seen from."""
     return jnp.where(x == -jnp.inf, 0, x)
+
+
+def _or_one(z):
+    """A sum of E, or 1 where there is nothing: what to divide by."""
+    return jnp.where(z > 0, z, 1)
 
 
 def _scores(blocks, q, k, bias, mask, i, j):
@@ -159,35 +164,48 @@ def _forward(query, key, value, bias, mask, scale, reach, sizes):
     zeros = jnp.zeros_like(q[..., :1, :, :])
     a = jnp.broadcast_to(zeros, (*q.shape[:-3], v.shape[-1], *q.shape[-2:]))
     (m, z, a), _ = lax.scan(turn, (zeros - jnp.inf, zeros, a), blocks.pairs())
-    m, z = jnp.where(z > 0, m, jnp.inf), jnp.where(z > 0, z, 1)
-    output = blocks.joined_queries(a / z)
-    m, z = blocks.joined_rows(m), blocks.joined_rows(z)
-    return output.astype(query.dtype), (query, key, value, bias, mask, output, m, z)
+    output = blocks.joined_queries(a / _or_one(z))
+    m = blocks.joined_rows(jnp.where(z > 0, m, jnp.inf))
+    return output.astype(query.dtype), (query, key, value, bias, mask, m)
 
 
 def _backward(scale, reach, sizes, saved, g):
-    query, key, value, bias, mask, output, m, z = saved
+    query, key, value, bias, mask, m = saved
     blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, reach, key.shape[-2])
     q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
-    bias_, m, z = blocks.whole(bias), blocks.rows(m, jnp.inf), blocks.rows(z, 1)
+    g, m, bias_ = blocks.queries(g), blocks.rows(m, jnp.inf), blocks.whole(bias)
     scores = functools.partial(_scores, blocks, q, k, bias_, blocks.whole(mask))
-    d = blocks.queries((wide(g) * output).sum(-1, keepdims=True)) / z
-    g = blocks.queries(g) / z
 
-    def turn(carry, pair):
+    def parts(i, j):
+        e = jnp.exp(scores(i, j) - at(m, i))
+        return e, jnp.einsum("...kv,...vgq->...kgq", at(v, j), at(g, i))
+
+    def sums(e, dp):
+        return e.sum(-3, keepdims=True), (e * dp).sum(-3, keepdims=True)
+
+    def first(carry, pair):
+        blocks_ = sums(*parts(*pair))
+        return tuple(_add(x, block, pair[0]) for x, block in zip(carry, blocks_)), None
+
+    def second(carry, pair):
         i, j = pair
         dq, dk, dv, dbias = carry
-        e = jnp.exp(scores(i, j) - at(m, i))
-        ds = e * (jnp.einsum("...kv,...vgq->...kgq", at(v, j), at(g, i)) - at(d, i))
+        e, dp = parts(i, j)
+        z, d = sums(e, dp) if in_one else (at(x, i) for x in whole)
+        p = e / _or_one(z)
+        ds = p * (dp - d / _or_one(z))
         dq = _add(dq, jnp.einsum("...kh,...kgq->...hgq", at(k, j), ds), i)
         dk = _add(dk, jnp.einsum("...kgq,...hgq->...kh", ds, at(q, i)), j)
-        dv = _add(dv, jnp.einsum("...kgq,...vgq->...kv", e, at(g, i)), j)
+        dv = _add(dv, jnp.einsum("...kgq,...vgq->...kv", p, at(g, i)), j)
         dbias = None if dbias is None else blocks.add_tile(dbias, ds, i, j)
         return (dq, dk, dv, dbias), None
 
+    in_one, whole = blocks.counts[1] == 1, (jnp.zeros_like(m), jnp.zeros_like(m))
+    if not in_one:
+        whole, _ = lax.scan(first, whole, blocks.pairs())
     dbias = None if bias_ is None else jnp.zeros_like(bias_, q.dtype)
     start = jnp.zeros_like(q), jnp.zeros_like(k), jnp.zeros_like(v), dbias
-    (dq, dk, dv, dbias), _ = lax.scan(turn, start, blocks.pairs())
+    (dq, dk, dv, dbias), _ = lax.scan(second, start, blocks.pairs())
     if bias is not None and dbias is not None:
         dbias = dbias[..., : bias.shape[-2], : bias.shape[-1]].reshape(bias.shape)
     dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
@@ -206,9 +224,10 @@ def _cases(normal):
     some = jnp.arange(7).reshape(1, 1, 7, 1) != 1  # one query sees nothing
     all_keys = (None, None)
     yield *of(1, 5, 5, 2, 2, 1, 2), None, None, 0.7, (None, 0), (2, 2)
-    yield *of(1, 4, 5, 1, 2, 2, 1), normal(1, 2, 4, 5), third, 0.4, all_keys, (3, 2)
+    yield *of(1, 4, 5, 1, 2, 1, 2), normal(1, 2, 4, 5), third, 0.4, all_keys, (3, 2)
     # nor does the last query see anything
-    yield *of(2, 7, 4, 1, 1, 2, 1), normal(1, 1, 1, 4), some, -0.5, (1, 2), (3, 2)
+    yield *of(2, 7, 4, 1, 1, 1, 2), normal(1, 1, 1, 4), some, -0.5, (1, 2), (3, 2)
+    yield *of(1, 2, 3, 1, 2, 2, 2), None, None, 0.6, (1, 1), (2, 3)  # keys in one block
     yield *of(0, 2, 3, 1, 1, 2, 2), None, None, 1.0, (None, 0), (2, 3)
 
 
