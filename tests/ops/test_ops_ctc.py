@@ -37,6 +37,7 @@ def test_agrees_with_optax(blank):
     assert_near(got, expected, 1e-5)
 
 
+@pytest.mark.slow
 def test_is_the_sum_over_all_alignments():
     logits = normal(1, 5, 3)
     log_p = jax.nn.log_softmax(logits[0])
@@ -95,6 +96,7 @@ def test_no_labels_and_no_steps():
     assert empty.tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_keeps_its_digits_over_a_long_sequence():
     """The plain recursion takes differences of logarithms as large as the loss."""
     logits = np.float32(5 * normal(1, 400, 20))
@@ -111,6 +113,7 @@ def test_keeps_its_digits_over_a_long_sequence():
     assert error(ops.ctc_loss) < error(optax.ctc_loss) / 3
 
 
+@pytest.mark.slow
 def test_logits_of_any_size_and_half_precision():
     args = PADDINGS, LABELS, LABEL_PADDINGS
     loss, gradient = loss_and_gradient(ops.ctc_loss, 1e30 * normal(4, 7, 5), *args)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from matrix import assert_near, cases
+from matrix import assert_near, cases, together
 
 import funcnn as fn
 from funcnn import ops
@@ -145,20 +145,28 @@ def test_mixed_dtypes_promote_and_cotangents_go_back():
 
 
 def test_the_kernels_cotangent_is_the_same_by_products_and_by_convolution():
-    for case in cases("conv.conv"):
-        x, _, _, where, groups = case.args
-        g = case.cotangent()
-        by_products = _convolve.kernel_cotangent_by_products(x, g, where, groups)
-        by_convolution = _convolve.kernel_cotangent_by_convolution(x, g, where, groups)
-        assert_near(by_products, by_convolution, where=case.name)
+    def both(x, g, *where):
+        by_products = _convolve.kernel_cotangent_by_products(x, g, *where)
+        return by_products, _convolve.kernel_cotangent_by_convolution(x, g, *where)
+
+    _check_both(both, cases("conv.conv"), first=3)
 
 
 def test_max_pools_cotangent_is_the_same_by_comparing_and_by_selecting():
-    for case in cases("max_pool.max_pool"):
-        x, where = case.args
-        g = case.cotangent()
+    def both(x, g, where):
         selected = jax.vjp(lambda x: _max_pool._reference(x, where), x)[1](g)[0]
-        assert_near(_max_pool._by_comparing(x, g, where), selected, where=case.name)
+        return _max_pool._by_comparing(x, g, where), selected
+
+    _check_both(both, cases("max_pool.max_pool"), first=1)
+
+
+def _check_both(both, known, first):
+    """Of x, a cotangent, and the options, which begin at argument `first`."""
+    known = list(known)
+    runs = [lambda x, g, c=case: both(x, g, *c.args[first:]) for case in known]
+    inputs = [(case.args[0], case.cotangent()) for case in known]
+    for case, pair in zip(known, together(runs, inputs), strict=True):
+        assert_near(*pair, where=case.name)
 
 
 def test_max_pool_gives_nan_its_gradient():
