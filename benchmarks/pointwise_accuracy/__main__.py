@@ -16,7 +16,7 @@ from .truths import OPS
 DESCRIPTION = """Values and slopes of the functions of one number, over all numbers of
 16 bits and 2^24 of float32 with every exponent, against the truth in float64: at most
 1 unit in the last place in half precision, and 4 + 2c in float32, c being the
-condition number. Beside them those of jax.nn. Takes about three minutes on two cores."""
+condition number. Beside them those of jax.nn. Takes some minutes on two cores."""
 MARKDOWN = pathlib.Path(__file__).parent.with_suffix(".md")
 ALL, QUICK = 2**24, 2**14
 
