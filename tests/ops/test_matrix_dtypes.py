@@ -5,14 +5,14 @@ import collections
 import jax
 import jax.numpy as jnp
 import pytest
-from matrix import NAMES, a_third, cases, together
+from matrix import NAMES, a_sixth, cases, together
 
 from funcnn.gradients._precision import errors, in_both_precisions, worst_in_ulps
 
 DTYPES = [jnp.float32, jnp.bfloat16, jnp.float16]
 
 
-@pytest.mark.parametrize("name", a_third(NAMES, 2))
+@pytest.mark.parametrize("name", a_sixth(NAMES, 4))
 def test_dtypes_and_digits(name):
     """A cotangent has its primal's dtype, and is right to the dtype's last digits.
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import NAMES, a_third, assert_near, cases, pullback, together
+from matrix import NAMES, a_sixth, assert_near, cases, pullback, together
 
 
 @pytest.mark.slow  # every operation of every shape is compiled by itself
@@ -18,7 +18,7 @@ def test_without_jit(name):
         assert_near((output, pull(cotangent)), expected, 1e-12, case.name)
 
 
-@pytest.mark.parametrize("name", a_third(NAMES, 1))
+@pytest.mark.parametrize("name", a_sixth(NAMES, 3))
 def test_vmap_over_each_argument_and_over_all(name):
     known = list(_in_turn(name))
     inputs = [_batched(case, mapped) for case, mapped in known]
@@ -105,7 +105,7 @@ def _two_of(array):
     return jax.random.split(array)  # a key
 
 
-@pytest.mark.parametrize("name", a_third(NAMES, 2))
+@pytest.mark.parametrize("name", a_sixth(NAMES, 5))
 def test_scan_and_checkpoint(name):
     known = list(cases(name))
     inputs = [(case.floats, case.cotangent()) for case in known]

@@ -52,8 +52,8 @@ def rnn(
     da there, one product each over all steps gives
         dx = da K^T,  dK = sum x_t^T da_t,  dR = sum h'_t^T da_t,  db = sum da_t.
     The slope, in the logistic function s, keeps its digits where tanh saturates.
-    Saved: x, the kernels, the initial state, h (the output) and, for each step, a in
-    float32 or wider.
+    Saved: x, the kernels, the initial state and, for each step, a in float32 or wider;
+    with a mask h (the output) too, which else is tanh(a).
     Kinks: none.
     Source: Elman (1990), Cognitive Science 14. It is Flax's `SimpleCell`; PyTorch's
     `RNN` has two biases, of which this is the sum, and transposed kernels.
@@ -85,13 +85,15 @@ def _forward(x, kernel, recurrent_kernel, bias, h, mask, reverse):
     (last,), ((y,), a) = scan_steps(step, (wide(h),), inputs, mask, reverse)
     has_bias = None if bias is None else bias[:0]  # of no bytes
     y = time_first(y).astype(x.dtype)
-    saved = x, kernel, recurrent_kernel, has_bias, h, mask, y, a
+    held = None if mask is None else y  # else tanh(a), which is made again
+    saved = x, kernel, recurrent_kernel, has_bias, h, mask, held, a
     return (y, last.astype(x.dtype)), saved
 
 
 def _backward(reverse, saved, cotangents):
-    x, kernel, recurrent_kernel, has_bias, h, mask, y, a = saved
+    x, kernel, recurrent_kernel, has_bias, h, mask, held, a = saved
     g, last = cotangents
+    y = jnp.tanh(a) if held is None else time_first(held)
     recurrent = wide(recurrent_kernel)
 
     def step(carry, a):
@@ -101,7 +103,7 @@ def _backward(reverse, saved, cotangents):
     (dh,), da = scan_back(step, (wide(last),), g, a, mask, reverse)
     dx = without_padding(time_first(product(da, wide(kernel).T)), mask)
     dkernel = kernel_cotangent(wide(time_first(without_padding(x, mask))), da)
-    drecurrent = kernel_cotangent(wide(before(h, time_first(y), reverse)), da)
+    drecurrent = kernel_cotangent(wide(before(h, y, reverse)), da)
     return (
         dx,
         dkernel,
