@@ -362,8 +362,8 @@ def test_a_perfect_checker_finds_everything(op):
 def test_the_rate_is_of_faults_only():
     rows = kill_rate(relu, checker=blind, sample=2).rows
     verdicts = {row.fault.split(": ")[-1]: row.verdict for row in rows}
-    assert verdicts["> -> >="] == "CONVENTION"
-    assert verdicts["> -> <"] == "SURVIVED"
+    assert verdicts["<= -> <"] == "CONVENTION"
+    assert verdicts["<= -> >"] == "SURVIVED"
 
 
 def test_the_checker_sees_a_case_that_shows_the_fault():

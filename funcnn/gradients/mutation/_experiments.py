@@ -80,8 +80,9 @@ class Experiment:
     @functools.cached_property
     def _mapped(self) -> tuple[Trial, Derivatives] | None:
         """The first points, together; without the given one: it may be on a kink."""
-        first = self._trials[0]
-        some = [t for t, _ in self.points if t is not first and t.label != BEYOND][:3]
+        given = self._trials[0].arrays
+        other = (t for t, _ in self.points if t.arrays is not given)
+        some = [t for t in other if t.label != BEYOND][:3]
         leaves = jax.tree.leaves(some[0].cotangent) if some else []
         if not leaves or any(leaf.dtype == jax.dtypes.float0 for leaf in leaves):
             return None  # cannot be mapped over
