@@ -56,17 +56,17 @@ def exp(x: jax.Array, low: jax.Array) -> jax.Array:
 
 def up(x: jax.Array) -> jax.Array:
     """2^64 x."""
-    return _scale.bind(x, steps=STEPS)
+    return _scale().bind(x, steps=STEPS)
 
 
 def down(x: jax.Array) -> jax.Array:
     """2^-64 x."""
-    return _scale.bind(x, steps=-STEPS)
+    return _scale().bind(x, steps=-STEPS)
 
 
 def half_of_tiny(x: jax.Array) -> jax.Array:
     """Half of x where |x| < TINY; elsewhere it is not asked for."""
-    return _scale.bind(x, steps=-1)
+    return _scale().bind(x, steps=-1)
 
 
 def _scaled(x, *, steps):
@@ -108,14 +108,20 @@ def _float(bits):
 def _tangent(tangent, x, *, steps):
     """Of `down` exact too: by it cotangents of ordinary size are brought down."""
     if abs(steps) == STEPS:
-        return _scale.bind(tangent, steps=steps)
+        return _scale().bind(tangent, steps=steps)
     return tangent * 2.0**steps
 
 
-_scale = jex.core.Primitive("scale_exponent")
-_scale.def_impl(functools.partial(jax.jit, static_argnames="steps")(_scaled))
-_scale.def_abstract_eval(lambda x, *, steps: x.update(weak_type=False))
-mlir.register_lowering(_scale, mlir.lower_fun(_scaled, multiple_results=False))
-batching.defvectorized(_scale)
-ad.deflinear2(_scale, lambda ct, x, *, steps: [_tangent(ct, x, steps=steps)])
-ad.defjvp(_scale, _tangent)
+@functools.cache
+def _scale() -> Any:
+    """The primitive, made when it is first used: jax.extend costs 20 ms to import."""
+    from jax.extend.core import Primitive
+
+    scale = Primitive("scale_exponent")
+    scale.def_impl(functools.partial(jax.jit, static_argnames="steps")(_scaled))
+    scale.def_abstract_eval(lambda x, *, steps: x.update(weak_type=False))
+    mlir.register_lowering(scale, mlir.lower_fun(_scaled, multiple_results=False))
+    batching.defvectorized(scale)
+    ad.deflinear2(scale, lambda ct, x, *, steps: [_tangent(ct, x, steps=steps)])
+    ad.defjvp(scale, _tangent)
+    return scale
