@@ -79,14 +79,22 @@ def test_only_code_counts(other, same):
     assert (_sources._bare(other) == _sources._bare(SOURCE)) == same
 
 
-def test_a_shared_file_counts_for_all_that_use_it():
-    used = {
-        m.__name__
-        for m in _sources._used(__import__(ops.conv.__module__, fromlist="_"))
-    }
-    assert "funcnn.ops._convolution._windows" in used
-    assert "funcnn.ops._arguments" in used
-    assert "funcnn.ops._losses._softmax_cross_entropy" not in used
+def test_what_an_op_uses_counts_and_nothing_else():
+    used = set(_sources.reached(ops.conv.__module__, "conv"))
+    assert ("funcnn.ops._arguments", "wide") in used
+    assert ("funcnn.rules", "rule") in used
+    assert ("funcnn.rules", "_Primals") in used  # by way of `rule`
+    assert any(module.endswith("._windows") for module, _ in used)
+    assert not any(module.endswith("._softmax_cross_entropy") for module, _ in used)
+    # of a file with several ops, no other's
+    used = set(_sources.reached(ops.relu.__module__, "relu"))
+    assert (ops.relu.__module__, "_relu_reference") in used
+    assert (ops.relu.__module__, "_relu6_reference") not in used
+
+
+def test_a_name_that_stands_nowhere_is_an_error():
+    with pytest.raises(LookupError, match="no definition of nothing"):
+        _sources.reached("funcnn.rules", "nothing")
 
 
 def test_sections_of_a_docstring():

@@ -1,21 +1,20 @@
 """Where an op stands, and whether its code is still what was measured."""
 
 import ast
+import collections
 import functools
 import hashlib
 import inspect
 import io
 import sys
 import tokenize
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import funcnn
-from funcnn import rules
 
-_ROOM = "funcnn.ops"
+_ROOMS = ("funcnn.ops", "funcnn.rules")
 
 
 def line_of(op: Callable[..., Any]) -> tuple[str, int]:
@@ -28,30 +27,85 @@ def line_of(op: Callable[..., Any]) -> tuple[str, int]:
 def fingerprint(op: Callable[..., Any]) -> str:
     """Changes with the code that an op is made of, and not with its text.
 
-    That is its file, the files of ops that it uses, and what makes rules; docstrings,
-    comments and layout do not count.
+    That is its definition with those that it uses, one after another, in the files of
+    ops and in what makes rules; docstrings, comments and layout do not count.
     """
     digest = hashlib.sha256()
-    modules = {m.__name__: m for m in _used(sys.modules[op.__module__])}
-    modules[rules.__name__] = rules
-    for name in sorted(modules):
-        digest.update(f"{name}\n{_bare(inspect.getsource(modules[name]))}\n".encode())
+    for code in sorted(reached(op.__module__, op.__name__).values()):
+        digest.update(f"{code}\n".encode())  # without its place: it may be moved
     return digest.hexdigest()[:16]
 
 
-def _used(module: types.ModuleType) -> Iterator[types.ModuleType]:
-    """A module of ops, and those that it takes something from."""
-    seen: set[str] = set()
-    waiting = [module]
+def reached(module: str, name: str) -> dict[tuple[str, str], str]:
+    """The code of a definition and of those it uses, by module and name.
+
+    Raises:
+      LookupError: when a name that is imported from a module stands in none.
+    """
+    found: dict[tuple[str, str], str] = {}
+    waiting = [(module, name)]
     while waiting:
-        current = waiting.pop()
-        if current.__name__ in seen:
+        place = waiting.pop()
+        if place in found:
             continue
-        seen.add(current.__name__)
-        yield current
-        names = {getattr(v, "__module__", None) for v in vars(current).values()}
-        names |= {v.__name__ for v in vars(current).values() if inspect.ismodule(v)}
-        waiting += [sys.modules[n] for n in names if n and n.startswith(_ROOM)]
+        parts = _parts(place[0])
+        if place[1] in parts.imported:
+            waiting.append(parts.imported[place[1]])
+        elif place[1] in parts.codes:
+            found[place] = parts.codes[place[1]]
+            waiting += [(place[0], other) for other in parts.uses[place[1]]]
+        else:
+            inner = f"{place[0]}.{place[1]}"
+            if inner not in sys.modules:
+                raise LookupError(f"{place[0]} has no definition of {place[1]}")
+            waiting += [(inner, other) for other in _parts(inner).codes]
+    return found
+
+
+class _Parts(NamedTuple):
+    """What stands at the top of a module.
+
+    Attributes:
+      codes: the bare code by which each name is defined.
+      uses: the names at the top of the module that this code has.
+      imported: names of other rooms' definitions, with their module and name there.
+    """
+
+    codes: dict[str, str]
+    uses: dict[str, set[str]]
+    imported: dict[str, tuple[str, str]]
+
+
+@functools.cache
+def _parts(module: str) -> _Parts:
+    source = inspect.getsource(sys.modules[module])
+    codes: dict[str, str] = collections.defaultdict(str)
+    names: dict[str, set[str]] = collections.defaultdict(set)
+    imported = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_ROOMS):
+            for alias in node.names:
+                origin = (node.module or "", alias.name)
+                imported[alias.asname or alias.name] = origin
+        elif not isinstance(node, (ast.Import, ast.ImportFrom)) and not _is_text(node):
+            for name in _defined(node):
+                codes[name] += _bare(_segment(source, node))
+                names[name] |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    known = {*codes, *imported}
+    return _Parts(dict(codes), {n: names[n] & known for n in codes}, imported)
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return {node.name}
+    stored = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+    return {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+
+
+def _segment(source: str, node: ast.stmt) -> str:
+    """The lines of a statement, with its decorators."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
 
 
 @functools.cache
