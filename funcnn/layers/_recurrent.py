@@ -1,14 +1,13 @@
 """Recurrent layers over sequences, and the one that reads them from both ends."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 
-from funcnn.errors import LayerError, ShapeError
+from funcnn.errors import LayerError, ShapeError, located
 from funcnn.layers._dense import dense_kernel
 from funcnn.layers._layer import (
     Initializer,
@@ -23,13 +22,18 @@ from funcnn.ops import affine, gru, lstm, min_gru, rnn
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class _Recurrent(Layer, combinator=True):  # not one: its subclasses name themselves
+class _Recurrent(Layer, combinator=True):
+    """What the recurrent layers share: all but their op and its parameters."""
+
     features: int
     use_bias: bool = True
     reverse: bool = False
     carry_in_state: bool = False
     kernel_init: Initializer | None = None
     bias_init: Initializer | None = None
+
+    _gates: ClassVar[int]  # how many times `features` the kernels are wide
+    _carry: ClassVar[tuple[str, ...]] = ("h",)
 
     def __post_init__(self) -> None:
         if self.reverse and self.carry_in_state:
@@ -39,32 +43,49 @@ class _Recurrent(Layer, combinator=True):  # not one: its subclasses name themse
                 type(self).__name__,
             )
 
-    def _init(
-        self, key: jax.Array, x: Any, gates: int, carry: tuple[str, ...] = ("h",)
-    ) -> tuple[Params, State]:
+    def init(self, key: jax.Array, x: Any) -> tuple[Params, State]:
+        """Parameters, and the first carry, for inputs shaped like `x`."""
         x, _ = with_mask(x)
-        if len(x.shape) < 2:
-            raise ShapeError(f"needs x of shape (..., time, n), got {x.shape}")
-        width, dtype = gates * self.features, parameter_dtype(x)
+        with located(type(self).__name__):
+            if len(x.shape) < 2:
+                raise ShapeError(f"needs x of shape (..., time, n), got {x.shape}")
+            return self._drawn(key, x), self._zeros(x)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Any,
+        *,
+        key: jax.Array | None = None,
+        train: bool = False,
+    ) -> tuple[Any, State]:
+        """The op of x, or of the pair (x, mask), and the state with the last carry."""
+        with located(type(self).__name__):
+            return self._carried_on(params, state, x)
+
+    def _op(self, *arrays: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    def _drawn(self, key: jax.Array, x: Any) -> dict[str, jax.Array]:
+        width, dtype = self._gates * self.features, parameter_dtype(x)
         params = {"kernel": dense_kernel(self.kernel_init, key, x, width)}
         if self.use_bias:
             params["bias"] = self._bias(key, 2, width, dtype)
-        return params, self._zeros(x, carry)
+        return params
 
     def _bias(self, key: jax.Array, index: int, width: int, dtype: Any) -> jax.Array:
         draw = self.bias_init or initializers.zeros
         return draw(jax.random.fold_in(key, index), (width,), dtype)
 
-    def _zeros(self, x: Any, carry: tuple[str, ...]) -> State:
+    def _zeros(self, x: Any) -> State:
         if not self.carry_in_state:
             return ()
         dtype = jnp.promote_types(parameter_dtype(x), jnp.float32)
         shape = (*x.shape[:-2], self.features)
-        return {name: jnp.zeros(shape, dtype) for name in carry}
+        return {name: jnp.zeros(shape, dtype) for name in self._carry}
 
-    def _apply(
-        self, op: Callable[..., Any], params: Params, state: State, x: Any
-    ) -> tuple[Any, State]:
+    def _carried_on(self, params: Params, state: State, x: Any) -> tuple[Any, State]:
         x, mask = with_mask(x)
         carry: Any = None
         if self.carry_in_state:
@@ -72,7 +93,7 @@ class _Recurrent(Layer, combinator=True):  # not one: its subclasses name themse
                 raise LayerError(f"needs a state with the carry, got {state!r}")
             carry = {name: c.astype(x.dtype) for name, c in state.items()}
             carry = tuple(carry[n] for n in "hc") if "c" in carry else carry["h"]
-        y, last = op(x, **params, carry=carry, mask=mask, reverse=self.reverse)
+        y, last = self._op(x, **params, carry=carry, mask=mask, reverse=self.reverse)
         if self.carry_in_state:
             last = dict(zip("hc", last if isinstance(last, tuple) else (last,)))
             last = jax.lax.stop_gradient(last)
@@ -80,17 +101,25 @@ class _Recurrent(Layer, combinator=True):  # not one: its subclasses name themse
         return (y if mask is None else (y, mask)), state
 
 
-def _recurrent_kernel(
-    draw: Initializer | None, key: jax.Array, features: int, kernel: jax.Array
-) -> jax.Array:
-    """A square for every gate, each drawn by itself, side by side."""
-    draw, key = draw or initializers.orthogonal(), jax.random.fold_in(key, 1)
-    wide = jnp.promote_types(kernel.dtype, jnp.float32)  # no orthogonal bfloat16
-    parts = [
-        draw(jax.random.fold_in(key, gate), (features, features), wide)
-        for gate in range(kernel.shape[1] // features)
-    ]
-    return jnp.concatenate(parts, axis=-1).astype(kernel.dtype)
+@dataclasses.dataclass(frozen=True, repr=False)
+class _SeesItsState(_Recurrent, combinator=True):
+    """One with a recurrent kernel: a square for every gate, side by side."""
+
+    recurrent_kernel_init: Initializer | None = None
+
+    def _drawn(self, key: jax.Array, x: Any) -> dict[str, jax.Array]:
+        """The squares are drawn each by itself."""
+        params = super()._drawn(key, x)
+        kernel, square = params["kernel"], (self.features, self.features)
+        draw = self.recurrent_kernel_init or initializers.orthogonal()
+        key = jax.random.fold_in(key, 1)
+        wide = jnp.promote_types(kernel.dtype, jnp.float32)  # no orthogonal bfloat16
+        parts = [
+            draw(jax.random.fold_in(key, gate), square, wide)
+            for gate in range(self._gates)
+        ]
+        recurrent = jnp.concatenate(parts, axis=-1).astype(kernel.dtype)
+        return params | {"recurrent_kernel": recurrent}
 
 
 def with_mask(x: Any) -> tuple[Any, Any]:
@@ -99,7 +128,7 @@ def with_mask(x: Any) -> tuple[Any, Any]:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class RNN(_Recurrent):
+class RNN(_SeesItsState):
     """`funcnn.ops.rnn`: all states, (..., time, n) -> (..., time, features).
 
     The input is x, or a pair (x, mask) with booleans (..., time), and then the output
@@ -119,33 +148,14 @@ class RNN(_Recurrent):
     State: with `carry_in_state`, h (..., features) in float32 or wider.
     """
 
-    recurrent_kernel_init: Initializer | None = None
+    _gates = 1
 
-    def init(
-        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
-    ) -> tuple[Params, State]:
-        """Parameters, and the first state, for inputs shaped like `x`."""
-        params, state = self._init(key, x, gates=1)
-        params["recurrent_kernel"] = _recurrent_kernel(
-            self.recurrent_kernel_init, key, self.features, params["kernel"]
-        )
-        return params, state
-
-    def apply(
-        self,
-        params: Params,
-        state: State,
-        x: Any,
-        *,
-        key: jax.Array | None = None,
-        train: bool = False,
-    ) -> tuple[Any, State]:
-        """`rnn` of x."""
-        return self._apply(rnn, params, state, x)
+    def _op(self, *arrays: Any, **options: Any) -> Any:
+        return rnn(*arrays, **options)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class LSTM(_Recurrent):
+class LSTM(_SeesItsState):
     """`funcnn.ops.lstm`: all hidden states, (..., time, n) -> (..., time, features).
 
     Masks, `reverse` and `carry_in_state` are those of `RNN`.
@@ -156,33 +166,15 @@ class LSTM(_Recurrent):
     State: with `carry_in_state`, h and c (..., features) in float32 or wider.
     """
 
-    recurrent_kernel_init: Initializer | None = None
+    _gates = 4
+    _carry = ("h", "c")
 
-    def init(
-        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
-    ) -> tuple[Params, State]:
-        """Parameters, and the first carry, for inputs shaped like `x`."""
-        params, state = self._init(key, x, gates=4, carry=("h", "c"))
-        params["recurrent_kernel"] = _recurrent_kernel(
-            self.recurrent_kernel_init, key, self.features, params["kernel"]
-        )
-        return params, state
-
-    def apply(
-        self,
-        params: Params,
-        state: State,
-        x: Any,
-        *,
-        key: jax.Array | None = None,
-        train: bool = False,
-    ) -> tuple[Any, State]:
-        """`lstm` of x."""
-        return self._apply(lstm, params, state, x)
+    def _op(self, *arrays: Any, **options: Any) -> Any:
+        return lstm(*arrays, **options)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class GRU(_Recurrent):
+class GRU(_SeesItsState):
     """`funcnn.ops.gru`: all states, (..., time, n) -> (..., time, features).
 
     Masks, `reverse` and `carry_in_state` are those of `RNN`.
@@ -193,32 +185,17 @@ class GRU(_Recurrent):
     State: with `carry_in_state`, h (..., features) in float32 or wider.
     """
 
-    recurrent_kernel_init: Initializer | None = None
+    _gates = 3
 
-    def init(
-        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
-    ) -> tuple[Params, State]:
-        """Parameters, and the first state, for inputs shaped like `x`."""
-        params, state = self._init(key, x, gates=3)
-        params["recurrent_kernel"] = _recurrent_kernel(
-            self.recurrent_kernel_init, key, self.features, params["kernel"]
-        )
+    def _drawn(self, key: jax.Array, x: Any) -> dict[str, jax.Array]:
+        params = super()._drawn(key, x)
         if self.use_bias:
             dtype = params["kernel"].dtype
             params["recurrent_bias"] = self._bias(key, 3, self.features, dtype)
-        return params, state
+        return params
 
-    def apply(
-        self,
-        params: Params,
-        state: State,
-        x: Any,
-        *,
-        key: jax.Array | None = None,
-        train: bool = False,
-    ) -> tuple[Any, State]:
-        """`gru` of x."""
-        return self._apply(gru, params, state, x)
+    def _op(self, *arrays: Any, **options: Any) -> Any:
+        return gru(*arrays, **options)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -235,23 +212,7 @@ class MinGRU(_Recurrent):
 
     positive: bool = False
 
-    def init(
-        self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
-    ) -> tuple[Params, State]:
-        """Parameters, and the first state, for inputs shaped like `x`."""
-        return self._init(key, x, gates=2)
-
-    def apply(
-        self,
-        params: Params,
-        state: State,
-        x: Any,
-        *,
-        key: jax.Array | None = None,
-        train: bool = False,
-    ) -> tuple[Any, State]:
-        """`min_gru` of the halves."""
-        return self._apply(self._op, params, state, x)
+    _gates = 2
 
     def _op(self, x: Any, kernel: Any, bias: Any = None, **options: Any) -> Any:
         mask, carry = options["mask"], options.pop("carry")
