@@ -27,6 +27,15 @@ def floats(op: str, /, **arrays: Any) -> tuple[jax.Array, ...]:
     return tuple(value.astype(dtype) for value in values.values())
 
 
+def floats_or_none(
+    op: str, optional: Sequence[str], /, **arrays: Any
+) -> tuple[Any, ...]:
+    """`floats`, in which those that are named in `optional` may be, and stay, None."""
+    given = {n: a for n, a in arrays.items() if a is not None or n not in optional}
+    found = dict(zip(given, floats(op, **given), strict=True))
+    return tuple(found.get(name) for name in arrays)
+
+
 def same_shape(op: str, /, **arrays: jax.Array) -> None:
     """Raises `ShapeError` unless all arguments have one shape.
 
@@ -36,6 +45,14 @@ def same_shape(op: str, /, **arrays: jax.Array) -> None:
     if len(set(shapes.values())) > 1:
         given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ShapeError(f"{op}: needs arguments of one shape, got {given}")
+
+
+def check_bias(
+    op: str, bias: jax.Array | None, shape: tuple[int, ...], of: str
+) -> None:
+    """Raises `ShapeError` unless `bias` is None or has the `shape` that `of` needs."""
+    if bias is not None and bias.shape != shape:
+        raise ShapeError(f"{op}: {of} needs bias {shape}, got {bias.shape}")
 
 
 def wide(x: jax.Array) -> jax.Array:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import jax
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import leading_axes, wide
 from funcnn.ops._convolution._convolve import (
     convolution_arguments,
     convolved,
@@ -15,6 +14,7 @@ from funcnn.ops._convolution._convolve import (
     turned,
 )
 from funcnn.ops._convolution._windows import Padding, windows
+from funcnn.ops._products._affine import bias_cotangent, presence
 from funcnn.rules import rule
 
 
@@ -105,15 +105,13 @@ def _reference(x, kernel, bias, where, groups):
 
 def _forward(x, kernel, bias, where, groups):
     y = _reference(x, kernel, bias, where, groups)
-    # An empty slice tells the backward pass that there is a bias, and costs nothing.
-    return y, (x, kernel, None if bias is None else bias[:0])
+    return y, (x, kernel, presence(bias))
 
 
 def _backward(where, groups, saved, g):
     x, kernel, bias = saved
-    dbias = None if bias is None else wide(g).sum(leading_axes(g))
     dx = spread(g, turned(kernel, groups), where, groups)
-    return dx, kernel_cotangent(x, g, where, groups), dbias
+    return dx, kernel_cotangent(x, g, where, groups), bias_cotangent(bias, g)
 
 
 def _cases(normal):

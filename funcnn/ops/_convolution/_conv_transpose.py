@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import jax
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import leading_axes, wide
 from funcnn.ops._convolution._convolve import (
     convolution_arguments,
     convolved,
@@ -19,6 +18,7 @@ from funcnn.ops._convolution._windows import (
     pairs_of_padding,
     windows,
 )
+from funcnn.ops._products._affine import bias_cotangent, presence
 from funcnn.rules import rule
 
 
@@ -111,15 +111,17 @@ def _reference(x, kernel, bias, where, groups):
 
 def _forward(x, kernel, bias, where, groups):
     y = _reference(x, kernel, bias, where, groups)
-    # An empty slice tells the backward pass that there is a bias, and costs nothing.
-    return y, (x, kernel, None if bias is None else bias[:0])
+    return y, (x, kernel, presence(bias))
 
 
 def _backward(where, groups, saved, g):
     x, kernel, bias = saved
-    dbias = None if bias is None else wide(g).sum(leading_axes(g))
     dx = convolved(g, turned(kernel, groups), where, groups)
-    return dx, turned(kernel_cotangent(g, x, where, groups), groups), dbias
+    return (
+        dx,
+        turned(kernel_cotangent(g, x, where, groups), groups),
+        bias_cotangent(bias, g),
+    )
 
 
 def _cases(normal):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import floats, wide
+from funcnn.ops._arguments import check_bias, floats_or_none, wide
 from funcnn.ops._convolution._windows import Windows
 
 
@@ -44,14 +44,9 @@ def convolution_arguments(
 
 def floats_and_bias(op: str, arrays: dict[str, Any], bias: Any) -> Any:
     """`arrays` in their common dtype, and a bias (m,) for the last one's m, or None."""
-    if bias is None:
-        return (*floats(op, **arrays), None)
-    *values, bias = floats(op, **arrays, bias=bias)
-    if bias.shape != values[-1].shape[-1:]:
-        raise ShapeError(
-            f"{op}: {[*arrays][-1]} {values[-1].shape} needs bias "
-            f"{values[-1].shape[-1:]}, got {bias.shape}"
-        )
+    *values, bias = floats_or_none(op, ["bias"], **arrays, bias=bias)
+    shape = values[-1].shape
+    check_bias(op, bias, shape[-1:], f"{[*arrays][-1]} {shape}")
     return (*values, bias)
 
 

@@ -18,6 +18,7 @@ from funcnn.ops._convolution._convolve import (
     turned,
 )
 from funcnn.ops._convolution._windows import Padding, Windows, windows
+from funcnn.ops._products._affine import bias_cotangent, presence
 from funcnn.rules import rule
 
 
@@ -82,14 +83,12 @@ def _reference(x, kernel, bias, where):
 def _forward(x, kernel, bias, where):
     y = depthwise(x, kernel, where)
     y = y if bias is None else y + wide(bias)
-    # An empty slice tells the backward pass that there is a bias, and costs nothing.
-    return y.astype(x.dtype), (x, kernel, None if bias is None else bias[:0])
+    return y.astype(x.dtype), (x, kernel, presence(bias))
 
 
 def _backward(where, saved, g):
     x, kernel, bias = saved
-    dbias = None if bias is None else wide(g).sum(leading_axes(g))
-    return *depthwise_cotangents(x, kernel, g, where), dbias
+    return *depthwise_cotangents(x, kernel, g, where), bias_cotangent(bias, g)
 
 
 def depthwise(x: jax.Array, kernel: jax.Array, where: Windows) -> jax.Array:

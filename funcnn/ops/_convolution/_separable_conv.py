@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import leading_axes, wide
+from funcnn.ops._arguments import wide
 from funcnn.ops._convolution._convolve import convolved, floats_and_bias
 from funcnn.ops._convolution._depthwise_conv import (
     check_depthwise,
@@ -13,7 +13,12 @@ from funcnn.ops._convolution._depthwise_conv import (
     depthwise_cotangents,
 )
 from funcnn.ops._convolution._windows import Padding, windows
-from funcnn.ops._products._affine import product, product_cotangents
+from funcnn.ops._products._affine import (
+    bias_cotangent,
+    presence,
+    product,
+    product_cotangents,
+)
 from funcnn.rules import rule
 
 
@@ -70,17 +75,15 @@ def _forward(x, outer, inner, bias, where):
     h = depthwise(x, outer, where).astype(x.dtype)
     y = product(h, inner)
     y = y if bias is None else y + wide(bias)
-    # An empty slice tells the backward pass that there is a bias, and costs nothing.
-    return y.astype(x.dtype), (x, outer, inner, None if bias is None else bias[:0])
+    return y.astype(x.dtype), (x, outer, inner, presence(bias))
 
 
 def _backward(where, saved, g):
     x, outer, inner, bias = saved
     h = depthwise(x, outer, where).astype(x.dtype)
     dh, dinner = product_cotangents(h, inner, g)
-    dbias = None if bias is None else wide(g).sum(leading_axes(g))
     dx, douter = depthwise_cotangents(x, outer, dh.astype(x.dtype), where)
-    return dx, douter, dinner, dbias
+    return dx, douter, dinner, bias_cotangent(bias, g)
 
 
 def _cases(normal):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import floats, leading_axes, wide
+from funcnn.ops._arguments import check_bias, floats_or_none, leading_axes, wide
 from funcnn.rules import rule
 
 
@@ -25,16 +25,10 @@ def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> ja
     Saved: x and kernel, which both products need.
     Source: Rumelhart, Hinton & Williams (1986), Nature 323.
     """
-    if bias is None:
-        x, kernel = floats("affine", x=x, kernel=kernel)
-    else:
-        x, kernel, bias = floats("affine", x=x, kernel=kernel, bias=bias)
+    given = {"x": x, "kernel": kernel, "bias": bias}
+    x, kernel, bias = floats_or_none("affine", ["bias"], **given)
     check_product("affine", x, kernel)
-    if bias is not None and bias.shape != kernel.shape[-1:]:
-        raise ShapeError(
-            f"affine: kernel {kernel.shape} needs bias {kernel.shape[-1:]}, "
-            f"got {bias.shape}"
-        )
+    check_bias("affine", bias, kernel.shape[1:], f"kernel {kernel.shape}")
     return _affine(x, kernel, bias)
 
 
@@ -58,9 +52,24 @@ def product_cotangents(
     x: jax.Array, kernel: jax.Array, g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """G W^T and x^T g, the latter summed over the flattened leading axes."""
+    return product(g, kernel.T), kernel_cotangent(x, g)
+
+
+def kernel_cotangent(x: jax.Array, g: jax.Array) -> jax.Array:
+    """X^T g, one product over all examples, in the kernel's shape (n, m)."""
     examples = math.prod(x.shape[:-1])
-    rows = x.reshape(examples, x.shape[-1])
-    return product(g, kernel.T), product(rows.T, g.reshape(examples, g.shape[-1]))
+    x, g = (a.reshape(examples, a.shape[-1]) for a in (x, g))
+    return product(x.T, g)
+
+
+def presence(bias: jax.Array | None) -> jax.Array | None:
+    """What tells a backward pass whether there was a bias: None, or no bytes of it."""
+    return None if bias is None else bias[:0]
+
+
+def bias_cotangent(bias: jax.Array | None, g: jax.Array) -> jax.Array | None:
+    """That of what was added at all leading axes of g; None where `bias` is None."""
+    return None if bias is None else wide(g).sum(leading_axes(g))
 
 
 def _reference(x, kernel, bias):
@@ -70,15 +79,13 @@ def _reference(x, kernel, bias):
 
 def _forward(x, kernel, bias):
     y = product(x, kernel)
-    if bias is not None:
-        y, bias = y + wide(bias), bias[:0]  # of no bytes: says that there is one
-    return y.astype(x.dtype), (x, kernel, bias)
+    y = y if bias is None else y + wide(bias)
+    return y.astype(x.dtype), (x, kernel, presence(bias))
 
 
 def _backward(saved, g):
     x, kernel, bias = saved
-    dx, dkernel = product_cotangents(x, kernel, g)
-    return dx, dkernel, None if bias is None else wide(g).sum(leading_axes(g))
+    return *product_cotangents(x, kernel, g), bias_cotangent(bias, g)
 
 
 def _cases(normal):

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import floats, wide
+from funcnn.ops._arguments import check_bias, floats_or_none, wide
+from funcnn.ops._products._affine import bias_cotangent, presence
 from funcnn.rules import rule
 
 
@@ -31,11 +32,8 @@ def bilinear(
     Kinks: none.
     Source: Tenenbaum & Freeman (2000), Neural Computation 12.
     """
-    given = {"x1": x1, "x2": x2, "kernel": kernel}
-    if bias is None:
-        x1, x2, kernel = floats("bilinear", **given)
-    else:
-        x1, x2, kernel, bias = floats("bilinear", **given, bias=bias)
+    given = {"x1": x1, "x2": x2, "kernel": kernel, "bias": bias}
+    x1, x2, kernel, bias = floats_or_none("bilinear", ["bias"], **given)
     _check_shapes(x1, x2, kernel, bias)
     return _bilinear(x1, x2, kernel, bias)
 
@@ -52,10 +50,7 @@ def _check_shapes(x1, x2, kernel, bias):
             f"bilinear: kernel {kernel.shape} needs x1 of shape (..., {n}) and x2 of "
             f"shape (..., {p}), got {x1.shape} and {x2.shape}"
         )
-    if bias is not None and bias.shape != (m,):
-        raise ShapeError(
-            f"bilinear: kernel {kernel.shape} needs bias ({m},), got {bias.shape}"
-        )
+    check_bias("bilinear", bias, (m,), f"kernel {kernel.shape}")
 
 
 def _reference(x1, x2, kernel, bias):
@@ -77,10 +72,9 @@ def _forward(x1, x2, kernel, bias):
     m, n, p = kernel.shape
     left = _rows(x1) @ wide(kernel).transpose(1, 0, 2).reshape(n, m * p)
     y = jnp.einsum("ikb,ib->ik", left.reshape(len(left), m, p), _rows(x2))
-    saved = x1, x2, kernel, None
-    if bias is not None:
-        y, saved = y + wide(bias), (x1, x2, kernel, bias[:0])  # of no bytes
-    return y.reshape(*x1.shape[:-1], m).astype(x1.dtype), saved
+    y = y if bias is None else y + wide(bias)
+    y = y.reshape(*x1.shape[:-1], m).astype(x1.dtype)
+    return y, (x1, x2, kernel, presence(bias))
 
 
 def _backward(saved, g):
@@ -91,7 +85,7 @@ def _backward(saved, g):
     dx1 = _outer(g, _rows(x2)) @ w.transpose(0, 2, 1).reshape(m * p, n)
     dx2 = g_x1 @ w.reshape(m * n, p)
     dkernel = (g_x1.T @ _rows(x2)).reshape(m, n, p)
-    dbias = None if bias is None else g.sum(0)
+    dbias = bias_cotangent(bias, g)
     return dx1.reshape(x1.shape), dx2.reshape(x2.shape), dkernel, dbias
 
 

@@ -3,8 +3,14 @@
 import jax
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import floats, leading_axes, wide
-from funcnn.ops._products._affine import check_product, product, product_cotangents
+from funcnn.ops._arguments import check_bias, floats_or_none, wide
+from funcnn.ops._products._affine import (
+    bias_cotangent,
+    check_product,
+    presence,
+    product,
+    product_cotangents,
+)
 from funcnn.rules import rule
 
 
@@ -37,10 +43,9 @@ def low_rank_affine(
     Source: Hu et al. (2021), arXiv:2106.09685.
     """
     given = {"x": x, "kernel": kernel, "lora_a": lora_a, "lora_b": lora_b}
-    if bias is None:
-        x, kernel, lora_a, lora_b = floats("low_rank_affine", **given)
-    else:
-        x, kernel, lora_a, lora_b, bias = floats("low_rank_affine", **given, bias=bias)
+    x, kernel, lora_a, lora_b, bias = floats_or_none(
+        "low_rank_affine", ["bias"], **given, bias=bias
+    )
     _check_shapes(x, kernel, lora_a, lora_b, bias)
     return _low_rank_affine(x, kernel, lora_a, lora_b, bias, float(scale))
 
@@ -54,11 +59,7 @@ def _check_shapes(x, kernel, lora_a, lora_b, bias):
             f"low_rank_affine: kernel {kernel.shape} needs lora_a of shape ({n}, r) "
             f"and lora_b of shape (r, {m}), got {lora_a.shape} and {lora_b.shape}"
         )
-    if bias is not None and bias.shape != (m,):
-        raise ShapeError(
-            f"low_rank_affine: kernel {kernel.shape} needs bias ({m},), "
-            f"got {bias.shape}"
-        )
+    check_bias("low_rank_affine", bias, (m,), f"kernel {kernel.shape}")
 
 
 def _reference(x, kernel, lora_a, lora_b, bias, scale):
@@ -68,10 +69,8 @@ def _reference(x, kernel, lora_a, lora_b, bias, scale):
 
 def _forward(x, kernel, lora_a, lora_b, bias, scale):
     y = product(x, kernel) + scale * product(product(x, lora_a), wide(lora_b))
-    saved = x, kernel, lora_a, lora_b, None
-    if bias is not None:
-        y, saved = y + wide(bias), (*saved[:4], bias[:0])  # of no bytes
-    return y.astype(x.dtype), saved
+    y = y if bias is None else y + wide(bias)
+    return y.astype(x.dtype), (x, kernel, lora_a, lora_b, presence(bias))
 
 
 def _backward(scale, saved, g):
@@ -79,8 +78,7 @@ def _backward(scale, saved, g):
     dh, dlora_b = product_cotangents(product(x, lora_a), wide(lora_b), scale * wide(g))
     dx_thin, dlora_a = product_cotangents(wide(x), wide(lora_a), dh)
     dx, dkernel = product_cotangents(x, kernel, g)
-    dbias = None if bias is None else wide(g).sum(leading_axes(g))
-    return dx + dx_thin, dkernel, dlora_a, dlora_b, dbias
+    return dx + dx_thin, dkernel, dlora_a, dlora_b, bias_cotangent(bias, g)
 
 
 def _cases(normal):

@@ -7,16 +7,21 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import wide
-from funcnn.ops._products._affine import product
+from funcnn.ops._products._affine import (
+    bias_cotangent,
+    kernel_cotangent,
+    presence,
+    product,
+)
 from funcnn.ops._recurrence._sequences import (
     before,
-    kernel_cotangent,
+    input_cotangents,
     recurrent_arguments,
     scan_back,
     scan_steps,
+    steps_of,
     time_first,
     with_leading,
-    without_padding,
 )
 from funcnn.ops._recurrence._slopes import logistic_slope, tanh_slope
 from funcnn.rules import rule
@@ -89,7 +94,7 @@ def _reference(x, kernel, recurrent_kernel, bias, recurrent_bias, h, mask, rever
         z = lax.logistic(a_z + u_z)
         return ((1 - z) * n + z * h,), None
 
-    x = time_first(without_padding(x, mask))
+    x = steps_of(x, mask)
     last, ((y,), _) = scan_steps(step, (h,), x, mask, reverse)
     return time_first(y), *last
 
@@ -109,16 +114,16 @@ def _forward(x, kernel, recurrent_kernel, bias, recurrent_bias, h, mask, reverse
         a_n = w_n + r * m
         return ((1 - z) * jnp.tanh(a_n) + z * h,), (a_r, a_z, a_n, m)
 
-    inputs = product(time_first(without_padding(x, mask)), kernel)
+    inputs = product(steps_of(x, mask), kernel)
     (last,), ((y,), gates) = scan_steps(step, (wide(h),), inputs, mask, reverse)
     y = time_first(y).astype(x.dtype)
-    biases = [v if v is None else v[:0] for v in (bias, recurrent_bias)]  # no bytes
+    biases = presence(bias), presence(recurrent_bias)
     saved = x, kernel, recurrent_kernel, biases, h, mask, y, gates
     return (y, last.astype(x.dtype)), saved
 
 
 def _backward(reverse, saved, cotangents):
-    x, kernel, recurrent_kernel, (has_b, has_b_m), h, mask, y, gates = saved
+    x, kernel, recurrent_kernel, (b, b_m), h, mask, y, gates = saved
     g, last = cotangents
     recurrent = wide(recurrent_kernel)
     h_before = wide(before(h, time_first(y), reverse))
@@ -138,11 +143,9 @@ def _backward(reverse, saved, cotangents):
     (dh,), (du, da_n) = scan_back(step, (wide(last),), g, steps, mask, reverse)
     du_r, du_z, dm = jnp.split(du, 3, axis=-1)
     da = jnp.concatenate([du_r, du_z, da_n], axis=-1)
-    dx = without_padding(time_first(product(da, wide(kernel).T)), mask)
-    dkernel = kernel_cotangent(wide(time_first(without_padding(x, mask))), da)
+    dx, dkernel = input_cotangents(x, kernel, mask, da)
     drecurrent = kernel_cotangent(h_before, du)
-    dbias = None if has_b is None else da.sum((0, 1))
-    dbias_m = None if has_b_m is None else dm.sum((0, 1))
+    dbias, dbias_m = bias_cotangent(b, da), bias_cotangent(b_m, dm)
     return dx, dkernel, drecurrent, dbias, dbias_m, dh, None
 
 

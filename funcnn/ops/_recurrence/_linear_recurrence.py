@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import floats, same_shape, wide
+from funcnn.ops._arguments import floats_or_none, same_shape, wide
 from funcnn.ops._recurrence._sequences import before
 from funcnn.rules import rule
 
@@ -43,10 +43,9 @@ def linear_recurrence(
     Source: Blelloch (1990), Prefix Sums and Their Applications, section 1.4; Martin &
     Cundy (2018), arXiv:1709.04057.
     """
-    if initial is None:
-        a, b = floats("linear_recurrence", a=a, b=b)
-    else:
-        a, b, initial = floats("linear_recurrence", a=a, b=b, initial=initial)
+    a, b, initial = floats_or_none(
+        "linear_recurrence", ["initial"], a=a, b=b, initial=initial
+    )
     same_shape("linear_recurrence", a=a, b=b)
     initial = check_initial("linear_recurrence", a, initial)
     return _linear_recurrence(a, b, initial, bool(reverse))

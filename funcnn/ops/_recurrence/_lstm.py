@@ -1,22 +1,28 @@
 """Long short-term memory over a sequence."""
 
-from typing import Any
+import functools
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import wide
-from funcnn.ops._products._affine import product
+from funcnn.ops._products._affine import (
+    bias_cotangent,
+    kernel_cotangent,
+    presence,
+    product,
+)
 from funcnn.ops._recurrence._sequences import (
     before,
-    kernel_cotangent,
+    input_cotangents,
     recurrent_arguments,
+    recurrent_cases,
     scan_back,
     scan_steps,
+    steps_of,
     time_first,
     with_leading,
-    without_padding,
 )
 from funcnn.ops._recurrence._slopes import logistic_slope, tanh_slope
 from funcnn.rules import rule
@@ -85,7 +91,7 @@ def _reference(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
         c = lax.logistic(f) * c + lax.logistic(i) * jnp.tanh(g)
         return (lax.logistic(o) * jnp.tanh(c), c), None
 
-    x = time_first(without_padding(x, mask))
+    x = steps_of(x, mask)
     last, ((y, _), _) = scan_steps(step, (h, c), x, mask, reverse)
     return time_first(y), *last
 
@@ -103,17 +109,16 @@ def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
         c = f * c + i * jnp.tanh(quarters[2])
         return (o * jnp.tanh(c), c), quarters
 
-    inputs = product(time_first(without_padding(x, mask)), kernel)
+    inputs = product(steps_of(x, mask), kernel)
     carry = wide(h), wide(c)
     last, ((y, cs), a) = scan_steps(step, carry, inputs, mask, reverse)
     y = time_first(y).astype(x.dtype)
-    has_bias = None if bias is None else bias[:0]  # of no bytes
-    saved = (x, kernel, recurrent_kernel, has_bias, h, c, mask, y, cs, a)
+    saved = (x, kernel, recurrent_kernel, presence(bias), h, c, mask, y, cs, a)
     return (y, *(last.astype(x.dtype) for last in last)), saved
 
 
 def _backward(reverse, saved, cotangents):
-    x, kernel, recurrent_kernel, has_bias, h, c, mask, y, cs, a = saved
+    x, kernel, recurrent_kernel, bias, h, c, mask, y, cs, a = saved
     g, *last = cotangents
     recurrent = wide(recurrent_kernel)
 
@@ -132,31 +137,15 @@ def _backward(reverse, saved, cotangents):
     steps = a, cs, before(c, cs, reverse)
     carry = tuple(map(wide, last))
     (dh, dc), da = scan_back(step, carry, g, steps, mask, reverse)
-    dx = without_padding(time_first(product(da, wide(kernel).T)), mask)
-    dkernel = kernel_cotangent(wide(time_first(without_padding(x, mask))), da)
+    dx, dkernel = input_cotangents(x, kernel, mask, da)
     drecurrent = kernel_cotangent(wide(before(h, time_first(y), reverse)), da)
-    dbias = None if has_bias is None else da.sum((0, 1))
-    return dx, dkernel, drecurrent, dbias, dh, dc, None
+    return dx, dkernel, drecurrent, bias_cotangent(bias, da), dh, dc, None
 
 
-def _cases(normal):
-    def case(batch, time, n, h, mask: Any = None, reverse=False, bias=True):
-        return (
-            normal(batch, time, n),
-            normal(n, 4 * h),
-            normal(h, 4 * h),
-            normal(4 * h) if bias else None,
-            normal(batch, h),
-            normal(batch, h),
-            None if mask is None else jnp.array(mask, bool),
-            reverse,
-        )
-
-    yield case(2, 3, 3, 2)
-    yield case(2, 3, 2, 1, mask=[[1, 1, 0], [0, 1, 1]], bias=False)
-    yield case(2, 4, 1, 2, mask=[[1, 1, 0, 0], [1, 0, 1, 1]], reverse=True)
-    yield case(1, 1, 2, 2, reverse=True)
-    yield case(0, 2, 3, 1)
-
-
-_lstm = rule(_reference, _forward, _backward, static="reverse", cases=_cases)
+_lstm = rule(
+    _reference,
+    _forward,
+    _backward,
+    static="reverse",
+    cases=functools.partial(recurrent_cases, gates=4, states=2),
+)

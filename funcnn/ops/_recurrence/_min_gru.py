@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.ops._arguments import floats, same_shape, wide
+from funcnn.ops._arguments import floats_or_none, same_shape, wide
 from funcnn.ops._recurrence._linear_recurrence import (
     check_initial,
     recurrence,
@@ -55,12 +55,8 @@ def min_gru(
     form in logarithms is `positive` computed in another way, and takes f of the
     initial state too. As 0 < a < 1, nothing overflows here either.
     """
-    if initial is None:
-        gate, candidate = floats("min_gru", gate=gate, candidate=candidate)
-    else:
-        gate, candidate, initial = floats(
-            "min_gru", gate=gate, candidate=candidate, initial=initial
-        )
+    given = {"gate": gate, "candidate": candidate, "initial": initial}
+    gate, candidate, initial = floats_or_none("min_gru", ["initial"], **given)
     same_shape("min_gru", gate=gate, candidate=candidate)
     initial = check_initial("min_gru", gate, initial)
     check_mask("min_gru", mask, gate.shape)

@@ -1,21 +1,27 @@
 """The plain recurrence h_t = tanh(x_t K + h_(t-1) R + b)."""
 
-from typing import Any
+import functools
 
 import jax
 import jax.numpy as jnp
 
 from funcnn.ops._arguments import wide
-from funcnn.ops._products._affine import product
+from funcnn.ops._products._affine import (
+    bias_cotangent,
+    kernel_cotangent,
+    presence,
+    product,
+)
 from funcnn.ops._recurrence._sequences import (
     before,
-    kernel_cotangent,
+    input_cotangents,
     recurrent_arguments,
+    recurrent_cases,
     scan_back,
     scan_steps,
+    steps_of,
     time_first,
     with_leading,
-    without_padding,
 )
 from funcnn.ops._recurrence._slopes import tanh_slope
 from funcnn.rules import rule
@@ -69,7 +75,7 @@ def _reference(x, kernel, recurrent_kernel, bias, h, mask, reverse):
         a = x @ kernel + carry[0] @ recurrent_kernel
         return (jnp.tanh(a if bias is None else a + bias),), None
 
-    x = time_first(without_padding(x, mask))
+    x = steps_of(x, mask)
     last, ((y,), _) = scan_steps(step, (h,), x, mask, reverse)
     return time_first(y), *last
 
@@ -81,17 +87,16 @@ def _forward(x, kernel, recurrent_kernel, bias, h, mask, reverse):
         a = a + product(carry[0], recurrent) + b
         return (jnp.tanh(a),), a
 
-    inputs = product(time_first(without_padding(x, mask)), kernel)
+    inputs = product(steps_of(x, mask), kernel)
     (last,), ((y,), a) = scan_steps(step, (wide(h),), inputs, mask, reverse)
-    has_bias = None if bias is None else bias[:0]  # of no bytes
     y = time_first(y).astype(x.dtype)
     held = None if mask is None else y  # else tanh(a), which is made again
-    saved = x, kernel, recurrent_kernel, has_bias, h, mask, held, a
+    saved = x, kernel, recurrent_kernel, presence(bias), h, mask, held, a
     return (y, last.astype(x.dtype)), saved
 
 
 def _backward(reverse, saved, cotangents):
-    x, kernel, recurrent_kernel, has_bias, h, mask, held, a = saved
+    x, kernel, recurrent_kernel, bias, h, mask, held, a = saved
     g, last = cotangents
     y = jnp.tanh(a) if held is None else time_first(held)
     recurrent = wide(recurrent_kernel)
@@ -101,36 +106,15 @@ def _backward(reverse, saved, cotangents):
         return (product(da, recurrent.T),), da
 
     (dh,), da = scan_back(step, (wide(last),), g, a, mask, reverse)
-    dx = without_padding(time_first(product(da, wide(kernel).T)), mask)
-    dkernel = kernel_cotangent(wide(time_first(without_padding(x, mask))), da)
+    dx, dkernel = input_cotangents(x, kernel, mask, da)
     drecurrent = kernel_cotangent(wide(before(h, y, reverse)), da)
-    return (
-        dx,
-        dkernel,
-        drecurrent,
-        None if has_bias is None else da.sum((0, 1)),
-        dh,
-        None,
-    )
+    return dx, dkernel, drecurrent, bias_cotangent(bias, da), dh, None
 
 
-def _cases(normal):
-    def case(batch, time, n, h, mask: Any = None, reverse=False, bias=True):
-        return (
-            normal(batch, time, n),
-            normal(n, h),
-            normal(h, h),
-            normal(h) if bias else None,
-            normal(batch, h),
-            None if mask is None else jnp.array(mask, bool),
-            reverse,
-        )
-
-    yield case(2, 3, 3, 2)
-    yield case(2, 3, 2, 1, mask=[[1, 1, 0], [0, 1, 1]], bias=False)
-    yield case(2, 4, 1, 3, mask=[[1, 1, 0, 0], [1, 0, 1, 1]], reverse=True)
-    yield case(1, 1, 2, 2, reverse=True)
-    yield case(0, 2, 3, 1)
-
-
-_rnn = rule(_reference, _forward, _backward, static="reverse", cases=_cases)
+_rnn = rule(
+    _reference,
+    _forward,
+    _backward,
+    static="reverse",
+    cases=functools.partial(recurrent_cases, gates=1, states=1),
+)

@@ -5,7 +5,7 @@ time axis first.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from jax import lax
 
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
-from funcnn.ops._products._affine import product
+from funcnn.ops._products._affine import product_cotangents
 
 Carry = tuple[jax.Array, ...]
 
@@ -104,6 +104,11 @@ def without_padding(x: jax.Array, mask: jax.Array | None) -> jax.Array:
     return x if mask is None else jnp.where(mask[..., None], x, 0)
 
 
+def steps_of(x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """What a scan walks over: x without padding, time first."""
+    return time_first(without_padding(x, mask))
+
+
 def scan_steps(
     step: Callable[[Carry, Any], tuple[Carry, Any]],
     carry: Carry,
@@ -173,11 +178,12 @@ def before(
     return lax.slice_in_dim(shifted, 0, -1, axis=axis)
 
 
-def kernel_cotangent(inputs: jax.Array, g: jax.Array) -> jax.Array:
-    """That of W in inputs @ W: one product over all steps and examples."""
-    rows = math.prod(g.shape[:-1])
-    inputs, g = (a.reshape(rows, a.shape[-1]) for a in (inputs, g))
-    return product(inputs.T, g)
+def input_cotangents(
+    x: jax.Array, kernel: jax.Array, mask: jax.Array | None, g: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Those of x and of its kernel, from those of their products, time first."""
+    dx, dkernel = product_cotangents(wide(steps_of(x, mask)), wide(kernel), g)
+    return without_padding(time_first(dx), mask), dkernel
 
 
 def with_leading(
@@ -186,3 +192,24 @@ def with_leading(
     """The outputs and the carry of a rule with the batch axes that x had."""
     y, *last = (a.reshape(*leading, *a.shape[1:]) for a in (y, *carry))
     return y, tuple(last)
+
+
+def recurrent_cases(normal: Any, gates: int, states: int) -> Iterator[Any]:
+    """Arrays, masks and directions for each rule with one bias."""
+
+    def case(batch, time, n, h, mask: Any = None, reverse=False, bias=True):
+        return (
+            normal(batch, time, n),
+            normal(n, gates * h),
+            normal(h, gates * h),
+            normal(gates * h) if bias else None,
+            *(normal(batch, h) for _ in range(states)),
+            None if mask is None else jnp.array(mask, bool),
+            reverse,
+        )
+
+    yield case(2, 3, 3, 2)
+    yield case(2, 3, 2, 1, mask=[[1, 1, 0], [0, 1, 1]], bias=False)
+    yield case(2, 4, 1, 3, mask=[[1, 1, 0, 0], [1, 0, 1, 1]], reverse=True)
+    yield case(1, 1, 2, 2, reverse=True)
+    yield case(0, 2, 3, 1)
