@@ -4,6 +4,7 @@ Arrays are NumPy's where they can be: every operation on JAX's would be compiled
 for each shape, which costs more than all the mathematics here.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -149,3 +150,12 @@ def assert_near(got, expected, relative=1e-9, where=""):
         error, bound = abs(g - e).max(initial=0), relative * abs(e).max(initial=0)
         bound += 1e-13  # what rounding leaves of numbers of order 1 that cancel
         assert error <= bound, f"{place}: {error} > {bound}\n{g}\n{e}"
+
+
+@contextlib.contextmanager
+def refused(error, words, **options):
+    """As `pytest.raises`; and the message has to have these words."""
+    with pytest.raises(error, **options) as caught:
+        yield caught
+    for word in words:
+        assert word in str(caught.value)

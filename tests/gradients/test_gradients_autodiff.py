@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gradient_examples import rules_in, tell_tale
 from jax import lax
+from rule_places import EVERY_PLACE
 
 import funcnn as fn
 
@@ -16,46 +17,17 @@ def body(x):
     return fn.tanh(x) + jax.nn.relu(x) - jnp.sin(fn.softplus(x))
 
 
-def through_scan(f):
-    return lambda x: lax.scan(lambda c, x: (c + f(x), f(c)), 0.0, x[None])[1].sum()
-
-
-def through_while(f):
-    def looped(x):
-        more = lambda carry: carry[0] < 3  # noqa: E731
-        return lax.while_loop(more, lambda c: (c[0] + 1, f(c[1])), (0, x))[1]
-
-    return looped
-
-
 def with_rule_around(f):
     outer = jax.custom_jvp(lambda x: f(x))
     outer.defjvp(lambda xs, ts: (f(*xs), 100 * ts[0]))
     return outer
 
 
-# Each takes a function of a number to another that calls it inside of something.
-PLACES = {
-    "plain": lambda f: f,
-    "jit": jax.jit,
-    "jit in jit": lambda f: jax.jit(lambda x: jax.jit(f)(x) + 1),
-    "scan": through_scan,
-    "while_loop": through_while,
-    "fori_loop": lambda f: lambda x: lax.fori_loop(0, 3, lambda i, x: f(x), x),
-    "fori_loop with traced bounds": lambda f: (
-        lambda x: lax.fori_loop(0, jnp.int32(x), lambda i, x: f(x), 2 * x)
-    ),
-    "cond": lambda f: lambda x: lax.cond(x > 0, f, lambda x: -x, x),
-    "switch": lambda f: lambda x: lax.switch(jnp.int32(x), [jnp.sin, f, jnp.cos], x),
-    "checkpoint": jax.checkpoint,
-    "checkpoint in scan": lambda f: through_scan(jax.checkpoint(f)),
-    "scan in checkpoint": lambda f: jax.checkpoint(through_scan(f)),
-    "vmap": lambda f: lambda x: jax.vmap(f)(jnp.stack([x, 2 * x])).sum(),
-    "vmap of jit": lambda f: lambda x: jax.vmap(jax.jit(f))(jnp.stack([x, -x])).sum(),
-    "vmap of scan": lambda f: (
-        lambda x: jax.vmap(through_scan(f))(jnp.stack([x, -x])).sum()
-    ),
-    "map": lambda f: lambda x: lax.map(f, jnp.stack([x, -x])).sum(),
+# Of the places that bring no rule along; and two more.
+NAMES = ["plain", "jit", "jit in jit", "scan", "while_loop", "fori_loop", "cond"]
+NAMES += ["fori_loop with traced bounds", "switch", "checkpoint", "checkpoint in scan"]
+NAMES += ["scan in checkpoint", "vmap", "vmap of jit", "vmap of scan", "map"]
+PLACES = {name: EVERY_PLACE[name] for name in NAMES} | {
     "associative_scan": lambda f: (
         lambda x: lax.associative_scan(
             lambda a, b: f(a) * f(b), jnp.stack([x, 2 * x, 3 * x])

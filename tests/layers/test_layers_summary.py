@@ -3,12 +3,11 @@
 import contextlib
 import gc
 import math
-import pathlib
-import tempfile
 
 import jax
 import jax.numpy as jnp
 import pytest
+from executions import executions
 from layer_table import LAYERS, NESTED, shape
 
 import funcnn as fn
@@ -31,18 +30,6 @@ def compilations():
         yield seen
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
-
-
-def executions(f, *args):
-    """How many compiled programs ran during `f(*args)`, by XLA's own profiler."""
-    with tempfile.TemporaryDirectory() as folder:
-        with jax.profiler.trace(folder):
-            jax.block_until_ready(f(*args))
-        (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
-        profile = jax.profiler.ProfileData.from_file(str(path))
-        lines = [line for plane in profile.planes for line in plane.lines]
-        names = [event.name for line in lines for event in line.events]
-    return names.count("CommonPjRtLoadedExecutable::ExecuteHelperOnSingleDevice")
 
 
 def parameter_count(model, x):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from matrix import assert_near, cases
+from matrix import assert_near, cases, refused
 
 import funcnn as fn
 from funcnn import ops
@@ -279,10 +279,8 @@ IMAGE, LINE = jnp.ones((2, 4, 6, 3)), jnp.ones((2, 5, 3))
     ],
 )
 def test_shapes_that_do_not_fit(call, words):
-    with pytest.raises(fn.ShapeError) as caught:
+    with refused(fn.ShapeError, words):
         call()
-    for word in words:
-        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -312,8 +310,6 @@ def test_shapes_that_do_not_fit(call, words):
     ],
 )
 def test_options_that_are_not_understood(call, words):
-    with pytest.raises(ValueError, match=r"^\w+: ") as caught:
+    with refused(ValueError, words, match=r"^\w+: ") as caught:
         call()
     assert not isinstance(caught.value, fn.ShapeError)
-    for word in words:
-        assert word in str(caught.value)

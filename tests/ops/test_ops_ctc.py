@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from matrix import assert_near
+from matrix import assert_near, refused
 
 from funcnn import ops
 
@@ -155,7 +155,5 @@ def test_errors_say_what_was_given_and_what_is_needed(change, words):
         "labels": LABELS,
         "label_paddings": LABEL_PADDINGS,
     }
-    with pytest.raises((ValueError, TypeError)) as error:
+    with refused((ValueError, TypeError), words):
         functools.partial(ops.ctc_loss, **given | change)()
-    for word in words:
-        assert word in str(error.value)

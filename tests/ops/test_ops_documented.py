@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from matrix import assert_near, cases, together
+from matrix import assert_near, cases, refused, together
 
 import funcnn as fn
 from funcnn import ops
@@ -222,10 +222,8 @@ VECTOR = jnp.ones(3)
     ],
 )
 def test_shapes_that_do_not_fit(call, words):
-    with pytest.raises(fn.ShapeError) as caught:
+    with refused(fn.ShapeError, words):
         call()
-    for word in words:
-        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -270,10 +268,8 @@ def test_shapes_that_do_not_fit(call, words):
     ],
 )
 def test_arguments_that_are_not_understood(call, error, words):
-    with pytest.raises(error) as caught:
+    with refused(error, words):
         call()
-    for word in words:
-        assert word in str(caught.value)
 
 
 def test_options_may_be_numpys_numbers():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from matrix import assert_near
+from matrix import assert_near, refused
 from optax import losses
 from scipy.spatial import distance
 
@@ -398,7 +398,5 @@ def test_half_precision_does_not_overflow_inside(dtype):
     ],
 )
 def test_arguments_that_do_not_fit(call, error, words):
-    with pytest.raises(error) as caught:
+    with refused(error, words):
         call()
-    for word in words:
-        assert word in str(caught.value)

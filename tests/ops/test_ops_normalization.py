@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import assert_near
+from matrix import assert_near, refused
 
 import funcnn as fn
 from funcnn import ops
@@ -219,10 +219,8 @@ THREE = jnp.ones(3)
     ],
 )
 def test_shapes_that_do_not_fit(call, words):
-    with pytest.raises(fn.ShapeError) as caught:
+    with refused(fn.ShapeError, words):
         call()
-    for word in words:
-        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +241,5 @@ def test_shapes_that_do_not_fit(call, words):
     ],
 )
 def test_arguments_that_are_not_understood(call, error, words):
-    with pytest.raises(error) as caught:
+    with refused(error, words):
         call()
-    for word in words:
-        assert word in str(caught.value)

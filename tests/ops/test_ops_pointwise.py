@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matrix import refused
 
 import funcnn as fn
 from funcnn.ops._pointwise._scaling import down, half_of_tiny, up
@@ -227,7 +228,5 @@ def test_gated_units_are_values_times_gates(axis):
     ],
 )
 def test_arguments_that_are_not_understood(call, error, words):
-    with pytest.raises(error) as caught:
+    with refused(error, words):
         call()
-    for word in words:
-        assert word in str(caught.value)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import assert_near
+from matrix import assert_near, refused
 
 import funcnn as fn
 from funcnn import ops
@@ -253,7 +253,5 @@ def test_a_sample_of_nan_is_nan():
     ],
 )
 def test_arguments_that_are_not_understood(call, error, words):
-    with pytest.raises(error) as caught:
+    with refused(error, words):
         call()
-    for word in words:
-        assert word in str(caught.value)

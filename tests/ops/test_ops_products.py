@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import assert_near
+from matrix import assert_near, refused
 
 import funcnn as fn
 from funcnn import ops
@@ -78,10 +78,8 @@ def test_einsum_sums_half_precision_in_float32():
     ],
 )
 def test_equations_that_do_not_fit_are_refused(equation, error, words):
-    with pytest.raises(error, match="einsum: ") as caught:
+    with refused(error, words, match="einsum: "):
         ops.einsum(equation, normal(2, 3), normal(3, 4))
-    for word in words:
-        assert word in str(caught.value)
 
 
 def test_a_size_of_1_is_broadcast_for_an_ellipsis_alone():
@@ -189,10 +187,8 @@ VECTOR = jnp.ones(3)
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(call, words):
-    with pytest.raises(fn.ShapeError) as caught:
+    with refused(fn.ShapeError, words):
         call()
-    for word in words:
-        assert word in str(caught.value)
 
 
 def test_integers_are_refused():

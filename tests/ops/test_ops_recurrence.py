@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import assert_near
+from matrix import assert_near, refused
 
 from funcnn import ops
 
@@ -264,7 +264,5 @@ P = arguments("lstm")[0]
     ],
 )
 def test_errors_say_what_was_given_and_what_is_needed(call, words):
-    with pytest.raises((ValueError, TypeError)) as error:
+    with refused((ValueError, TypeError), words):
         call()
-    for word in words:
-        assert word in str(error.value)

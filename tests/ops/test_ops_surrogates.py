@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from matrix import assert_near
+from matrix import assert_near, refused
 
 import funcnn as fn
 from funcnn import ops
@@ -209,7 +209,5 @@ def test_under_vmap_each_example_is_clipped():
     ],
 )
 def test_what_does_not_fit_is_refused(call, error, words):
-    with pytest.raises(error) as caught:
+    with refused(error, words):
         call()
-    for word in words:
-        assert word in str(caught.value)

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from executions import executions
 from training_examples import (
     SGD,
     classification,
     copied,
-    executions,
     pairs,
     regression,
     train_state,

@@ -1,8 +1,4 @@
-"""Small models and counters that the tests of `funcnn.training` share."""
-
-import collections
-import pathlib
-import tempfile
+"""Small models that the tests of `funcnn.training` share."""
 
 import jax
 import jax.numpy as jnp
@@ -43,22 +39,6 @@ def classes(n, seed=0):
 def copied(tree):
     """A copy that is still there when the original was donated."""
     return jax.tree.map(jnp.array, tree)
-
-
-def executions(f, *args):
-    """How many compiled programs ran during `f(*args)`, by XLA's own profiler."""
-    with tempfile.TemporaryDirectory() as folder:
-        with jax.profiler.trace(folder):
-            jax.block_until_ready(f(*args))
-        (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
-        profile = jax.profiler.ProfileData.from_file(str(path))
-        events = collections.Counter(
-            event.name
-            for plane in profile.planes
-            for line in plane.lines
-            for event in line.events
-        )
-    return events["CommonPjRtLoadedExecutable::ExecuteHelperOnSingleDevice"]
 
 
 # What the tests of `fit` train.
