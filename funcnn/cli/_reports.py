@@ -38,23 +38,15 @@ def _ends_in(suffix: str) -> Any:
     return checked
 
 
-JsonFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--json",
-        metavar="FILE",
-        callback=_ends_in(".json"),
-        help="Write all that was found as JSON.",
-    ),
-]
+def _file(kind: str, help_: str) -> Any:
+    return typer.Option(
+        f"--{kind}", metavar="FILE", callback=_ends_in(f".{kind}"), help=help_
+    )
+
+
+JsonFile = Annotated[Path | None, _file("json", "Write all that was found as JSON.")]
 HtmlFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--html",
-        metavar="FILE",
-        callback=_ends_in(".html"),
-        help="Write a page with all that was found.",
-    ),
+    Path | None, _file("html", "Write a page with all that was found.")
 ]
 Fast = Annotated[
     bool,

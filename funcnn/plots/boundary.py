@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from funcnn.plots.figures import finish, legend_below, new_figure
-from funcnn.plots.finite import legend_label
+from funcnn.plots.finite import legend_label, plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,11 +88,7 @@ def _data(
     points: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Check and read the points and their labels."""
-    places = np.asarray(points, np.float64)
-    if places.shape == (0,):  # an empty list
-        places = places.reshape(0, 2)
-    if places.ndim != 2 or places.shape[1] != 2:
-        raise ValueError(f"points must be of shape (n, 2), got shape {places.shape}.")
+    places = plane(points, "points must be")
     classes = np.asarray(labels, np.float64)
     if classes.shape != places.shape[:1]:
         raise ValueError(

@@ -40,6 +40,20 @@ def drawable_runs(
             yield xs[run].tolist(), ys[run].tolist()
 
 
+def plane(points: ArrayLike, needs: str) -> NDArray[np.float64]:
+    """Read points of the plane: numbers of shape (n, 2), or an empty list.
+
+    Raises:
+        ValueError: that begins with `needs`, unless they are.
+    """
+    array = np.asarray(points, np.float64)
+    if array.shape == (0,):  # an empty list
+        array = array.reshape(0, 2)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"{needs} of shape (n, 2), got shape {array.shape}.")
+    return array
+
+
 def paired(
     name: str, xs: ArrayLike, ys: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

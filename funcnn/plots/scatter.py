@@ -3,10 +3,10 @@
 import unicodedata
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from funcnn.plots.canvas import MARKERS, Frame, TextSeries, text_picture
+from funcnn.plots.finite import plane
 
 
 def terminal_scatter(
@@ -48,25 +48,11 @@ def terminal_scatter(
             `width` or `height` is too small.
     """
     chosen = _markers(list(groups), markers or {})
-    drawn = [
-        TextSeries(name, *_points(name, points), chosen[name], joined=False)
-        for name, points in groups.items()
-    ]
+    drawn = []
+    for name, points in groups.items():
+        xs, ys = plane(points, f"group {name!r} needs points").T
+        drawn.append(TextSeries(name, xs, ys, chosen[name], joined=False))
     return text_picture(drawn, Frame(width, height, x_label, y_label, title, color))
-
-
-def _points(
-    name: str, points: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Read one group, as xs and ys."""
-    array = np.asarray(points, np.float64)
-    if array.shape == (0,):  # an empty list
-        array = array.reshape(0, 2)
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(
-            f"group {name!r} needs points of shape (n, 2), got shape {array.shape}."
-        )
-    return array[:, 0], array[:, 1]
 
 
 def _markers(names: list[str], given: Mapping[str, str]) -> dict[str, str]:
