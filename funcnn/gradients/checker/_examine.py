@@ -127,6 +127,10 @@ def examine(occurrence: Occurrence, depth: Depth) -> Examination:
     except Exception as error:  # the rule's own, of any kind
         done.findings.append(_raised(error))
         return done
+    if occurrence.unheld:
+        done.notes.append(f"no reference to hold it against: {occurrence.unheld}")
+        if getattr(occurrence.call and occurrence.call.custom, "surrogate", None):
+            return done  # its own value says nothing of its gradient
     done.findings += _misfits(occurrence, traced)
     if traced.automatic is None:
         done.notes.append(f"no automatic derivative: {traced.reason}")
@@ -333,7 +337,7 @@ def verdict(done: Examination, occurrence: Occurrence | None) -> str:
         return worst.verdict
     if occurrence is not None and occurrence.surrogate:
         return SURROGATE
-    if not done.points:
+    if not done.points or (occurrence is not None and occurrence.unheld):
         return NOT_TESTABLE
     words = [f.verdict for f in done.findings]
     return next((w for w in (AUTO_WRONG, KINK) if w in words), OK)

@@ -85,21 +85,21 @@ def marked_program(f: Callable[..., Any], arrays: list[Any]) -> tuple[Any, Marks
 
 def declared_program(
     f: Callable[..., Any], arrays: list[Any], declared: Declared
-) -> Any:
-    """The same program, where each rule is that of what it is declared to be."""
+) -> tuple[Any, Marks]:
+    """The same, where each rule is that of what it is declared to be."""
     marks = Marks()
 
     def around(custom: Any, call: Call) -> Call:
         plain = declaration(custom, declared)
         if plain is not None:
-            stand_in = _as_rule(plain, _jax.static_positions(custom))
+            stand_in = as_rule(plain, _jax.static_positions(custom))
             # past the class, whose way of being called leads here
             call = functools.partial(call.func, stand_in)  # type: ignore[attr-defined]
         return marks.around(custom, call)
 
     mode = Mode("check declared", around, marks.around, references=False)
     with entered(mode):
-        return jax.make_jaxpr(f)(*arrays)
+        return jax.make_jaxpr(f)(*arrays), marks
 
 
 def declaration(custom: Any, declared: Declared) -> Callable[..., Any] | None:
@@ -112,19 +112,31 @@ def declaration(custom: Any, declared: Declared) -> Callable[..., Any] | None:
     return custom.declared
 
 
-def _as_rule(plain: Callable[..., Any], statics: tuple[int, ...]) -> Any:
-    """`plain` as a rule with its automatic derivative."""
-    stand_in: Any = jax.custom_vjp(plain, nondiff_argnums=statics)
+def as_rule(plain: Callable[..., Any], statics: tuple[int, ...]) -> Any:
+    """`plain` as a rule with its automatic derivative.
 
-    def forward(*args: Any) -> tuple[Any, Any]:
-        arrays = [a for i, a in enumerate(args) if i not in statics]
+    Its equation takes the arguments alone: what arrays of numbers the code of `plain`
+    has stay inside, in one program, where JAX would make them inputs of the rule.
+    """
 
+    def apart(args: tuple[Any, ...]) -> tuple[Callable[..., Any], list[Any]]:
         def of_arrays(*given: Any) -> Any:
             whole = list(given)
             for i in statics:
                 whole.insert(i, args[i])
             return plain(*whole)
 
+        return of_arrays, [a for i, a in enumerate(args) if i not in statics]
+
+    @functools.wraps(plain, updated=())
+    def closed(*args: Any) -> Any:
+        of_arrays, arrays = apart(args)
+        return jax.jit(of_arrays)(*arrays)
+
+    stand_in: Any = jax.custom_vjp(closed, nondiff_argnums=statics)
+
+    def forward(*args: Any) -> tuple[Any, Any]:
+        of_arrays, arrays = apart(args)
         return jax.vjp(of_arrays, *arrays)
 
     stand_in.defvjp(forward, lambda *args: args[-2](args[-1]))

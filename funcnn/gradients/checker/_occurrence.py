@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import itertools
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from funcnn.gradients.checker._marks import (
     Declared,
     Marked,
     Marks,
+    as_rule,
     declaration,
     declared_program,
     mark_of,
@@ -43,6 +45,8 @@ class Occurrence:
       region: whether it is a program with rules in it, looked at as one.
       surrogate: whether it is held against a declaration and not against its value.
       inside: of a region, names and places of the rules in it.
+      unheld: why there is nothing to hold it against but its own value, where it
+        declares something.
     """
 
     equation: Any
@@ -55,6 +59,7 @@ class Occurrence:
     region: bool
     surrogate: bool
     inside: tuple[tuple[str, str], ...] = ()
+    unheld: str = ""
 
     @property
     def pullback(self) -> bool:
@@ -138,14 +143,7 @@ def occurrences(f: Callable[..., Any], arrays: list[Any], declared: Declared) ->
       Exception: what `f` raises while it is traced.
     """
     program, marks = marked_program(f, arrays)
-    against: dict[str, list[Any]] = {}
-    if any(declaration(c.custom, declared) for c in marks.calls.values()):
-        other = _by_mark(declared_program(f, arrays, declared))
-        against = {
-            number: other.get(number, [])
-            for number, call in marks.calls.items()
-            if declaration(call.custom, declared)
-        }
+    against = _against(f, arrays, declared, marks)
     recorder, values, stopped = _recorded(program, arrays)
     merged: dict[int, Occurrence] = {}
     for visit, inputs in zip(recorder.visits, values):
@@ -168,14 +166,94 @@ def _is_seen(number: str, seen: set[str]) -> bool:
     return any(".".join(parts[:n]) in seen for n in range(1, len(parts) + 1))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Declaration:
+    """What a call is held against, and the equations of it in the program."""
+
+    plain: Callable[..., Any]
+    equations: list[Any]
+
+    def of(self, call: Marked, equation: Any) -> tuple[Any, str]:
+        """The equation that a rule's own stands for; without one, why."""
+        other = None
+        alone = _traced_alone(self.plain, call, equation)
+        for other in itertools.chain(self.equations, alone):
+            if _fits(other, equation):
+                return other, ""
+        if other is None:
+            return None, "its reference cannot be traced where the rule stands"
+        rule, own = _types_text(equation), _types_text(other)
+        return None, f"it is {rule} where its reference is {own}"
+
+
+def _against(
+    f: Callable[..., Any], arrays: list[Any], declared: Declared, marks: Marks
+) -> dict[str, _Declaration]:
+    """By number of the call, of those that are held against another function."""
+    plain = {n: declaration(c.custom, declared) for n, c in marks.calls.items()}
+    if not any(plain.values()):
+        return {}
+    program, others = declared_program(f, arrays, declared)
+    equations = _by_mark(program)
+
+    def same(number: str) -> bool:
+        # inside of a rule its reference may call others than its forward pass
+        other = others.calls.get(number)
+        return "." not in number or (
+            other is not None and other.custom is marks.calls[number].custom
+        )
+
+    return {
+        number: _Declaration(function, equations.get(number, []) * same(number))
+        for number, function in plain.items()
+        if function is not None
+    }
+
+
+def _fits(other: Any, equation: Any) -> bool:
+    """Whether what an equation is held against can take its inputs.
+
+    Their constants may differ in number only where `other` has none. Where it has,
+    they are arrays of the program around, which both close over.
+    """
+    if _jax.rule_constants(other):
+        return _types(other, 0) == _types(equation, 0)
+    return _types(other, 0) == _types(equation, _jax.rule_constants(equation))
+
+
+def _traced_alone(
+    plain: Callable[..., Any], call: Marked, equation: Any
+) -> Iterator[Any]:
+    """The equation of what is declared, called as the rule was; none under `vmap`."""
+    statics = _jax.static_positions(call.custom)
+    dynamic = [a for i, a in enumerate(call.args) if i not in statics]
+    leaves, tree = jax.tree.flatten(dynamic)
+    constants = _jax.rule_constants(equation)
+    types = [atom.aval for atom in equation.invars[constants:]]
+    if call.keywords or [jnp.shape(x) for x in leaves] != [t.shape for t in types]:
+        return
+
+    def alone(*given: Any) -> Any:
+        whole = jax.tree.unflatten(tree, given[constants:])
+        for i in statics:
+            whole.insert(i, call.args[i])
+        return as_rule(plain, statics)(*whole)
+
+    try:
+        program = _jax.trace_at(alone, equation)
+    except Exception:  # what it closes over is of a trace that is over
+        return
+    yield from (e for e in program.eqns if _jax.is_rule(e))
+
+
 def _occurrence(
-    visit: Visit, inputs: list[Any], marks: Marks, against: dict[str, list[Any]]
+    visit: Visit, inputs: list[Any], marks: Marks, against: dict[str, _Declaration]
 ) -> Occurrence:
     number = mark_of(visit.equation)
     call = None if visit.region else marks.calls.get(number)
-    types, candidates = _types(visit.equation), against.get(number, []) if call else []
-    same = (equation for equation in candidates if _types(equation) == types)
-    stands_for = next(same, None)
+    stands_for, unheld = None, ""
+    if call is not None and number in against:
+        stands_for, unheld = against[number].of(call, visit.equation)
     surrogate = getattr(call and call.custom, "surrogate", None) is not None
     return Occurrence(
         visit.equation,
@@ -188,6 +266,7 @@ def _occurrence(
         visit.region,
         surrogate and stands_for is not None,
         _rules_inside(visit.equation, marks) if visit.region else (),
+        unheld,
     )
 
 
@@ -245,9 +324,17 @@ def _rules_in(program: Any) -> Iterator[Any]:
             yield from _rules_in(inner)
 
 
-def _types(equation: Any) -> list[tuple[Any, Any]]:
-    avals = [atom.aval for atom in (*equation.invars, *equation.outvars)]
-    return [(aval.shape, aval.dtype) for aval in avals]
+def _types(equation: Any, constants: int) -> list[Any]:
+    """Of the inputs, without so many at their beginning, and of the outputs."""
+    inputs, outputs = equation.invars[constants:], equation.outvars
+    return [[(v.aval.shape, v.aval.dtype) for v in part] for part in (inputs, outputs)]
+
+
+def _types_text(equation: Any) -> str:
+    inputs = equation.invars[_jax.rule_constants(equation) :]
+    sides = (inputs, equation.outvars)
+    given, made = (", ".join(v.aval.str_short() for v in side) for side in sides)
+    return f"({given}) -> ({made})"
 
 
 def _call_names(call: Marked | None) -> list[str]:

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.extend as jex
 
 from funcnn.gradients._autodiff import without_rules
 from funcnn.gradients._residuals import array_bytes, residual_bytes
 from funcnn.gradients._shadow import parts
 from funcnn.gradients._steps import bind
 from funcnn.gradients.checker._occurrence import Occurrence
-from funcnn.gradients.checker._witnesses import Programs, filled
+from funcnn.gradients.checker._witnesses import Programs, filled, held_against
 
 
 class Bytes(NamedTuple):
@@ -90,10 +89,9 @@ def bytes_saved(occurrence: Occurrence, traced: Programs) -> Bytes | None:
     try:
         manual = residuals(lambda *args: bind(equation, *args))
         automatic = None
-        if not occurrence.region:
-            plain = without_rules(occurrence.stands_for or equation)
-            if traced.automatic is not None and not traced.reason:
-                automatic = residuals(jex.core.jaxpr_as_fun(plain))
+        plain = traced.automatic is not None and not traced.reason
+        if plain and not occurrence.region:
+            automatic = residuals(held_against(occurrence, without_rules))
     except Exception:  # an estimate is not worth a failure
         return None
     return Bytes(manual, automatic, sum(map(array_bytes, types)))

@@ -76,9 +76,8 @@ def programs(occurrence: Occurrence) -> Programs:
             break
         except Exception as error:  # JAX has no one kind for this
             reason = reason or f"{type(error).__name__}: {_first_line(error)}"
-    value = jax.make_jaxpr(run)(*inputs)
-    declared = jax.make_jaxpr(plain)(*inputs)
-    return Programs(floats, outputs, value, manual, automatic, declared, reason)
+    value, held = (jax.make_jaxpr(function)(*inputs) for function in (run, plain))
+    return Programs(floats, outputs, value, manual, automatic, held, reason)
 
 
 def pullback(
@@ -161,11 +160,18 @@ def _declared(occurrence: Occurrence) -> Callable[..., list[Any]]:
     if occurrence.region:
         inside = inner_rewritten(occurrence.equation, without_rules)
         return lambda *args: bind(inside, *args)
+    pullback = occurrence.pullback  # which is a rule itself, and is left
+    return held_against(occurrence, _jax.primal_program if pullback else without_rules)
+
+
+def held_against(
+    occurrence: Occurrence, way: Callable[[Any], Any]
+) -> Callable[..., list[Any]]:
+    """The program that `way` gives of what a rule stands for, of the rule's inputs."""
     equation = occurrence.stands_for or occurrence.equation
-    if occurrence.pullback:  # which is a rule itself, and is left
-        return jex.core.jaxpr_as_fun(_jax.primal_program(equation))
-    program = without_rules(equation)
-    return jex.core.jaxpr_as_fun(program)
+    left_out = len(occurrence.equation.invars) - len(equation.invars)
+    function = jex.core.jaxpr_as_fun(way(equation))
+    return lambda *args: function(*args[left_out:])
 
 
 def is_inexact(dtype: Any) -> bool:
