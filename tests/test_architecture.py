@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pathlib
+import pickle
 import pkgutil
 import re
 import subprocess
@@ -18,11 +19,12 @@ from funcnn.rules import is_rule
 PACKAGE = pathlib.Path(fn.__file__).parent
 # The plugin of pytest stands beside the package, and knows what its top knows.
 FILES = [*sorted(PACKAGE.rglob("*.py")), PACKAGE.parent / "pytest_funcnn.py"]
+STUBS = sorted(PACKAGE.rglob("*.pyi"))
 MOST_LINES = 400
 
 # Under everything, and of no room; what each of them knows of the package.
 FLOOR = {"_version": set(), "errors": set(), "_tables": set(), "_files": set()}
-FLOOR |= {"_ulps": set()}
+FLOOR |= {"_ulps": set(), "_lazy": set()}
 FLOOR |= {"_jax": set(), "rules": {"errors", "_jax"}}
 # What each room knows beside itself. A new room has to be given its place here.
 ROOMS = {
@@ -36,7 +38,8 @@ ROOMS = {
     "parallel": {"data", "errors", "_tables", "training", "_jax"},
 }
 TOP = "funcnn"  # its __init__, which shows everything but the command line
-ALLOWED = FLOOR | ROOMS | {TOP: {*FLOOR, *ROOMS}}
+LAZY = {room: {*known, "_lazy"} for room, known in ROOMS.items()}
+ALLOWED = FLOOR | LAZY | {TOP: {*FLOOR, *ROOMS}}
 ALLOWED["cli"] = {*FLOOR, *ROOMS, TOP}
 ALLOWED["__main__"] = {"cli"}
 HEAVY = ["matplotlib", "rich", "typer", "pooch", "plotille", "safetensors", "PIL"]
@@ -48,6 +51,10 @@ def name_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def file_of(path):
+    return path.relative_to(PACKAGE.parent).as_posix()
+
+
 def room_of(module):
     """`funcnn.ops._convolution._conv` is of the room `ops`."""
     return module.split(".")[1] if "." in module else TOP
@@ -56,7 +63,7 @@ def room_of(module):
 def imports(path):
     """The dotted names that a file imports, those inside its functions too."""
     package = name_of(path).split(".")
-    if path.name != "__init__.py":
+    if path.stem != "__init__":
         package = package[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -71,7 +78,7 @@ def own_imports(path):
     return [name for name in imports(path) if name.split(".")[0] == "funcnn"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", [*FILES, *STUBS], ids=file_of)
 def test_imports_run_one_way(path):
     room = room_of(name_of(path))
     assert room in ALLOWED, "a new room: give it its place in ROOMS"
@@ -116,20 +123,67 @@ def test_a_file_has_a_length_that_can_be_read(path):
     assert len(path.read_text().splitlines()) <= MOST_LINES
 
 
+# What is imported when.
+
+
+def loaded_by(program):
+    """The modules that a program has imported, in an interpreter of its own."""
+    program = f"{program}\nimport sys; print(*sys.modules)"
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def files_of_ops_and_layers(modules):
+    """Of these modules those that have code: a family's folder has only names."""
+    code = {name_of(path) for path in FILES if path.stem != "__init__"}
+    rooms = ("funcnn.ops.", "funcnn.layers.")
+    return {m for m in modules & code if m.startswith(rooms)}
+
+
 def test_the_import_is_light():
-    program = f"import funcnn, sys; print([m for m in {HEAVY} if m in sys.modules])"
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout.strip() == "[]"
+    loaded = loaded_by("import funcnn")
+    assert not loaded & set(HEAVY)
+    assert not files_of_ops_and_layers(loaded)
+
+
+@pytest.mark.parametrize(
+    ("program", "file", "other"),
+    [
+        ("import funcnn as fn; fn.relu", "ops._pointwise._pointwise", "gelu"),
+        ("from funcnn import relu", "ops._pointwise._pointwise", "gelu"),
+        ("from funcnn.ops import conv", "ops._convolution._conv", "pool"),
+        ("import funcnn as fn; fn.Dense(3)", "layers._dense", "conv"),
+        ("import pickle; pickle.loads({dense})", "layers._dense", "conv"),
+    ],
+)
+def test_a_program_imports_what_it_uses(program, file, other):
+    program = program.format(dense=pickle.dumps(fn.Dense(3)))
+    files = files_of_ops_and_layers(loaded_by(program))
+    assert f"funcnn.{file}" in files
+    assert len(files) <= 8
+    assert not [f for f in files if other in f.rpartition(".")[2]]
+
+
+def test_a_star_imports_everything():
+    loaded = loaded_by("from funcnn.ops import *; swiglu, conv")
+    assert {module.__name__ for module in OP_MODULES} - loaded <= {"funcnn.ops._rules"}
 
 
 # The ops and their rules.
 
-OPS = {n: f for n, f in vars(fn.ops).items() if inspect.isfunction(f)}
+
+def public(package):
+    """Everything that a package shows, by name; its own rooms are not of it."""
+    return {
+        name: getattr(package, name)
+        for name in dir(package)
+        if not name.startswith("_")
+        and not isinstance(getattr(package, name), types.ModuleType)
+    }
+
+
+OPS = public(fn.ops)
 OP_MODULES = [
     importlib.import_module(info.name)
     for info in pkgutil.walk_packages(fn.ops.__path__, "funcnn.ops.")
@@ -194,13 +248,8 @@ def test_every_op_s_derivation_stands_in_a_file_of_ops(op):
 
 @pytest.mark.parametrize("room", [fn.ops, fn.layers], ids=["ops", "layers"])
 def test_ops_and_layers_are_at_the_top_too(room):
-    public = {
-        name: value
-        for name, value in vars(room).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    }
-    assert public
-    for name, value in public.items():
+    assert public(room)
+    for name, value in public(room).items():
         assert getattr(fn, name) is value
 
 
@@ -221,8 +270,48 @@ def test_no_module_shares_its_name_with_something_public(package):
 
 @pytest.mark.parametrize("package", list(packages()), ids=lambda p: p.__name__)
 def test_every_public_function_and_class_has_a_docstring(package):
-    for name, value in vars(package).items():
-        if name.startswith("_"):
-            continue
+    for name, value in public(package).items():
         if inspect.isfunction(value) or inspect.isclass(value):
             assert value.__doc__, name
+
+
+# The stubs, in which type checkers and the package itself read what is public.
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=file_of)
+def test_a_stub_lists_what_there_is_and_its_package_shows_it(stub):
+    package = importlib.import_module(name_of(stub))
+    listed = {}
+    for node in ast.parse(stub.read_text()).body:
+        assert isinstance(node, ast.ImportFrom), ast.unparse(node)
+        for alias in node.names:
+            assert alias.name == "*" or alias.asname == alias.name  # shown to checkers
+            listed.setdefault(alias.name, []).append(node.module)
+    stars = listed.pop("*", [])
+    assert all(len(modules) == 1 for modules in listed.values()), "listed twice"
+    for name, [module] in listed.items():
+        home = importlib.import_module(module)
+        assert getattr(package, name) is getattr(home, name)
+    for module in stars:
+        room = importlib.import_module(module)
+        assert all(getattr(package, n) is getattr(room, n) for n in room.__all__)
+    assert set(listed) <= set(dir(package))
+    assert set(package.__all__) <= set(dir(package))
+
+
+@pytest.mark.parametrize("package", list(packages()), ids=lambda p: p.__name__)
+def test_a_name_that_is_not_there_is_an_attribute_error(package):
+    with pytest.raises(
+        AttributeError, match=f"^module '{package.__name__}' has no attribute 'rellu'"
+    ):
+        package.rellu  # noqa: B018
+
+
+def test_every_layer_of_the_files_is_listed():
+    # as is every op's file: a rule is reached by an op that is public
+    listed = {v for v in public(fn.layers).values() if isinstance(v, type)}
+    bases = {base for layer in listed for base in layer.__mro__[1:]}
+    for info in pkgutil.walk_packages(fn.layers.__path__, "funcnn.layers."):
+        for name, value in vars(importlib.import_module(info.name)).items():
+            if isinstance(value, type) and issubclass(value, fn.Layer):
+                assert name.startswith("_") or value in listed | bases, name

@@ -11,26 +11,6 @@ position), so that a run resumes anywhere with three numbers and no iterator
 state; `count_batches` gives the number of steps in an epoch.
 """
 
-from funcnn.data.dataset import DataError, Dataset
-from funcnn.data.embedded import digits
-from funcnn.data.fetching import download
-from funcnn.data.folder import load_idx_folder
-from funcnn.data.idx import read_idx
-from funcnn.data.ordering import batches, count_batches, order
-from funcnn.data.sources import FASHION_MNIST_CLASSES
-from funcnn.data.synthetic import truth_table, two_classes
+from funcnn import _lazy
 
-__all__ = [
-    "FASHION_MNIST_CLASSES",
-    "DataError",
-    "Dataset",
-    "batches",
-    "count_batches",
-    "digits",
-    "download",
-    "load_idx_folder",
-    "order",
-    "read_idx",
-    "truth_table",
-    "two_classes",
-]
+__getattr__, __dir__, __all__ = _lazy.exports(__name__)

@@ -1,54 +1,5 @@
 """Layers: hyperparameters with pure `init` and `apply`; and their combinators."""
 
-from funcnn.layers._attention import MultiHeadAttention as MultiHeadAttention
-from funcnn.layers._chain import Chain as Chain
-from funcnn.layers._conv import CausalConv as CausalConv
-from funcnn.layers._conv import Conv as Conv
-from funcnn.layers._conv import ConvTranspose as ConvTranspose
-from funcnn.layers._conv import DepthwiseConv as DepthwiseConv
-from funcnn.layers._conv import SeparableConv as SeparableConv
-from funcnn.layers._dense import BinaryDense as BinaryDense
-from funcnn.layers._dense import Dense as Dense
-from funcnn.layers._dropout import Dropout as Dropout
-from funcnn.layers._dropout import DropPath as DropPath
-from funcnn.layers._dropout import SpatialDropout as SpatialDropout
-from funcnn.layers._embed import Embed as Embed
-from funcnn.layers._experts import MixtureOfExperts as MixtureOfExperts
-from funcnn.layers._experts import load_balancing_loss as load_balancing_loss
-from funcnn.layers._feed_forward import FeedForward as FeedForward
-from funcnn.layers._feed_forward import GatedFeedForward as GatedFeedForward
-from funcnn.layers._flatten import Flatten as Flatten
-from funcnn.layers._kernel_norm import SpectralNorm as SpectralNorm
-from funcnn.layers._kernel_norm import WeightNorm as WeightNorm
-from funcnn.layers._lambda import Lambda as Lambda
-from funcnn.layers._layer import Layer as Layer
-from funcnn.layers._lora import LoRA as LoRA
-from funcnn.layers._norm import BatchNorm as BatchNorm
-from funcnn.layers._norm import GroupNorm as GroupNorm
-from funcnn.layers._norm import InstanceNorm as InstanceNorm
-from funcnn.layers._norm import LayerNorm as LayerNorm
-from funcnn.layers._norm import RMSNorm as RMSNorm
-from funcnn.layers._parallel import Parallel as Parallel
-from funcnn.layers._pool import AdaptiveAvgPool as AdaptiveAvgPool
-from funcnn.layers._pool import AdaptiveMaxPool as AdaptiveMaxPool
-from funcnn.layers._pool import AvgPool as AvgPool
-from funcnn.layers._pool import GlobalAvgPool as GlobalAvgPool
-from funcnn.layers._pool import GlobalMaxPool as GlobalMaxPool
-from funcnn.layers._pool import MaxPool as MaxPool
-from funcnn.layers._pool import MinPool as MinPool
-from funcnn.layers._pool import PowerMeanPool as PowerMeanPool
-from funcnn.layers._quantized import QuantizedDense as QuantizedDense
-from funcnn.layers._recurrent import GRU as GRU
-from funcnn.layers._recurrent import LSTM as LSTM
-from funcnn.layers._recurrent import RNN as RNN
-from funcnn.layers._recurrent import Bidirectional as Bidirectional
-from funcnn.layers._recurrent import MinGRU as MinGRU
-from funcnn.layers._remat import Remat as Remat
-from funcnn.layers._repeat import Repeat as Repeat
-from funcnn.layers._residual import Residual as Residual
-from funcnn.layers._resize import PixelShuffle as PixelShuffle
-from funcnn.layers._resize import PixelUnshuffle as PixelUnshuffle
-from funcnn.layers._resize import Resize as Resize
-from funcnn.layers._stateless import stateless as stateless
-from funcnn.layers._summary import summary as summary
-from funcnn.layers._transformer import TransformerBlock as TransformerBlock
+from funcnn import _lazy
+
+__getattr__, __dir__, __all__ = _lazy.exports(__name__)

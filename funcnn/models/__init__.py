@@ -1,4 +1,5 @@
 """Ready-made models made of layers."""
 
-from funcnn.models._digits import cnn as cnn
-from funcnn.models._digits import mlp as mlp
+from funcnn import _lazy
+
+__getattr__, __dir__, __all__ = _lazy.exports(__name__)

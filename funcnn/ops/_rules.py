@@ -12,16 +12,16 @@ from funcnn.rules import is_rule
 def rules_of_ops(
     namespace: types.ModuleType, names: Collection[str] = ()
 ) -> dict[str, dict[str, Any]]:
-    """The rules of the ops of a module such as `funcnn.ops`, each with its name.
+    """The rules of the ops of a package such as `funcnn.ops`, each with its name.
 
-    Of all ops, or of those in `names`. A rule that several of them share stands under
-    the one whose name it was made with, else under the first; it bears the op's name
-    where it is the op's only one.
+    Of all ops in `__all__`, or of those in `names`. A rule that several of them share
+    stands under the one whose name it was made with, else under the first; it bears
+    the op's name where it is the op's only one.
     """
     reached = {
-        op: dict(sorted(_reached(function), key=lambda pair: pair[0]))
-        for op, function in vars(namespace).items()
-        if inspect.isfunction(function) and (not names or op in names)
+        op: dict(sorted(_reached(getattr(namespace, op)), key=lambda pair: pair[0]))
+        for op in namespace.__all__
+        if not names or op in names
     }
     owners: dict[int, str] = {}
     for op, rules in reached.items():

@@ -21,7 +21,7 @@ every_layer = pytest.mark.parametrize(
 )
 # What the code of a layer is read with: the names of this library, and the
 # functions that the examples were given.
-NAMES = vars(fn) | {
+NAMES = {name: getattr(fn, name) for name in fn.__all__} | {
     "zeros": initializers.zeros,
     "ones": initializers.ones,
     "partial": functools.partial,
@@ -37,7 +37,7 @@ def test_every_layer_is_in_the_table():
             yield from kinds(part)
 
     tested = {kind for row in LAYERS.values() for kind in kinds(row[0])}
-    values = vars(fn.layers).values()
+    values = [getattr(fn.layers, name) for name in fn.layers.__all__]
     defined = {v for v in values if isinstance(v, type) and issubclass(v, fn.Layer)}
     assert defined - {fn.Layer} <= tested
 

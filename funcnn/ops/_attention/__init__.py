@@ -1,6 +1,5 @@
 """Attention, and how queries and keys are told their positions."""
 
-from funcnn.ops._attention._dot_product_attention import (
-    dot_product_attention as dot_product_attention,
-)
-from funcnn.ops._attention._rotary_embedding import rotary_embedding as rotary_embedding
+from funcnn import _lazy
+
+__getattr__, __dir__, __all__ = _lazy.exports(__name__)

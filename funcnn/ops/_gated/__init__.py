@@ -1,5 +1,5 @@
 """Units of which one half of the pre-activations opens or shuts the other."""
 
-from funcnn.ops._gated._gated import geglu as geglu
-from funcnn.ops._gated._gated import glu as glu
-from funcnn.ops._gated._gated import swiglu as swiglu
+from funcnn import _lazy
+
+__getattr__, __dir__, __all__ = _lazy.exports(__name__)

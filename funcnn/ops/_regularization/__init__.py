@@ -1,5 +1,5 @@
 """Random masks."""
 
-from funcnn.ops._regularization._dropout import drop_path as drop_path
-from funcnn.ops._regularization._dropout import dropout as dropout
-from funcnn.ops._regularization._dropout import spatial_dropout as spatial_dropout
+from funcnn import _lazy
+
+__getattr__, __dir__, __all__ = _lazy.exports(__name__)

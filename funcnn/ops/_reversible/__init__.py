@@ -1,5 +1,5 @@
 """Sequences that recover their inputs from their outputs."""
 
-from funcnn.ops._reversible._reversible_sequence import (
-    reversible_sequence as reversible_sequence,
-)
+from funcnn import _lazy
+
+__getattr__, __dir__, __all__ = _lazy.exports(__name__)

@@ -1,0 +1,12 @@
+from funcnn.data.dataset import DataError as DataError
+from funcnn.data.dataset import Dataset as Dataset
+from funcnn.data.embedded import digits as digits
+from funcnn.data.fetching import download as download
+from funcnn.data.folder import load_idx_folder as load_idx_folder
+from funcnn.data.idx import read_idx as read_idx
+from funcnn.data.ordering import batches as batches
+from funcnn.data.ordering import count_batches as count_batches
+from funcnn.data.ordering import order as order
+from funcnn.data.sources import FASHION_MNIST_CLASSES as FASHION_MNIST_CLASSES
+from funcnn.data.synthetic import truth_table as truth_table
+from funcnn.data.synthetic import two_classes as two_classes

@@ -1,0 +1,11 @@
+from funcnn.plots.agreement import gradient_agreement as gradient_agreement
+from funcnn.plots.boundary import decision_boundary as decision_boundary
+from funcnn.plots.curves import learning_curves as learning_curves
+from funcnn.plots.images import guesses as guesses
+from funcnn.plots.images import image_grid as image_grid
+from funcnn.plots.residuals import residual_bytes as residual_bytes
+from funcnn.plots.scatter import terminal_scatter as terminal_scatter
+from funcnn.plots.series import lines as lines
+from funcnn.plots.slopes import slope_errors as slope_errors
+from funcnn.plots.terminal import terminal_curves as terminal_curves
+from funcnn.plots.terminal import terminal_lines as terminal_lines
