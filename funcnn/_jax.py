@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.extend as jex
+import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 
 Equation = jex.core.JaxprEqn
@@ -53,6 +54,19 @@ def is_rule(equation: Equation) -> bool:
         is_reverse_rule(equation)
         or "jvp_jaxpr_fun" in equation.params
         or (_expandable(equation))
+    )
+
+
+def has_nothing_to_derive(equation: Equation) -> bool:
+    """Whether it is an operation of JAX's own, in the form of a rule, without a slope.
+
+    Such are `jnp.nonzero` and `jnp.searchsorted` in newer versions.
+    """
+    if not _expandable(equation) or hasattr(equation.params["_prim"], "traced"):
+        return False
+    sides: Any = equation.invars, equation.outvars
+    return not all(
+        any(jnp.issubdtype(v.aval.dtype, jnp.inexact) for v in side) for side in sides
     )
 
 

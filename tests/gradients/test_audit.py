@@ -178,6 +178,14 @@ def test_a_program_without_rules_says_so():
 
 
 @pytest.mark.parametrize(
+    "f", [lambda x: jnp.nonzero(x > 0, size=2)[0], lambda x: x[0].searchsorted(x[1])]
+)
+def test_nor_are_operations_of_jax_s_own_that_give_integers(f):
+    report = fn.audit(lambda x: right(x[f(x)]), X, fast=True)
+    assert [row.rule for row in report.rows] == ["sine"]
+
+
+@pytest.mark.parametrize(
     ("f", "said"),
     [
         (lambda x: right(x) if x.sum() > 0 else x, "TracerBoolConversionError"),

@@ -77,7 +77,8 @@ class Recorder:
     ) -> Sequence[Value]:
         name, self.reached = equation.primitive.name, equation
         if _jax.is_rule(equation):
-            self._visit(equation, args, path)
+            if not _jax.has_nothing_to_derive(equation):
+                self._visit(equation, args, path)
             inner = _jax.primal_program(equation)
             return self._inside(
                 equation,
@@ -142,7 +143,8 @@ class Recorder:
 def _holds_rules(equation: Any) -> bool:
     programs = jex.core.jaxprs_in_params(equation.params)
     return any(
-        _jax.is_rule(inner) or _holds_rules(inner)
+        (_jax.is_rule(inner) and not _jax.has_nothing_to_derive(inner))
+        or _holds_rules(inner)
         for program in programs
         for inner in program.eqns
     )
