@@ -8,6 +8,8 @@ from jax import lax
 
 import funcnn as fn
 from funcnn.gradients.mutation import Mutant, equivalent, kill_rate, mutants
+from funcnn.gradients.mutation._cases import cases_of
+from funcnn.gradients.mutation._trial_points import BEYOND, trial_points
 from funcnn.ops._pointwise._pointwise import _relu as relu
 from funcnn.ops._products._embedding import _embedding as embedding
 from funcnn.ops._regularization._dropout import _dropout as dropout
@@ -187,6 +189,29 @@ def test_a_dropped_eps_keeps_the_value(fault):
 def test_mutants_are_of_rules_only():
     with pytest.raises(TypeError, match=r"made by funcnn\.rule, got sin"):
         mutants(jnp.sin)
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.int32])
+def test_an_index_out_of_range_is_one_that_its_dtype_holds(dtype):
+    def chosen(table, ids):
+        return table.at[ids].get(mode="fill", fill_value=0)
+
+    def backward(saved, g):
+        table, ids = saved
+        return table.at[ids].add(g, mode="drop"), None
+
+    op = fn.rule(
+        chosen,
+        lambda table, ids: (chosen(table, ids), (jnp.zeros_like(table), ids)),
+        backward,
+        cases=lambda normal: [(normal(3, 2), jnp.array([0, 2, 0], dtype))],
+    )
+    (case,) = cases_of(op)
+    points = trial_points(op, case, np.random.default_rng(0))
+    beyond = [arrays[1] for label, arrays in points if label == BEYOND]
+    assert [ids.dtype for ids in beyond] == [dtype, dtype]
+    assert [ids[0] for ids in beyond] == [-1, min(1000, jnp.iinfo(dtype).max)]
+    assert equivalent(op, as_mutant(op))
 
 
 # Programs inside of programs

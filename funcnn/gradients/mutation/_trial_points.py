@@ -59,7 +59,7 @@ def _structured(case: Case) -> Iterator[tuple[str, tuple[Any, ...]]]:
         for name, other in structures(np.asarray(leaf)):
             yield name.format(f"array {number}"), replaced(number, other)
         if jnp.issubdtype(leaf.dtype, jnp.signedinteger) and leaf.size:
-            for index in (-1, 1000):
+            for index in (-1, min(1000, int(jnp.iinfo(leaf.dtype).max))):
                 other = np.array(leaf)
                 other.flat[0] = index
                 yield BEYOND, replaced(number, other)
