@@ -55,11 +55,19 @@ def reached(module: str, name: str) -> dict[tuple[str, str], str]:
             found[place] = parts.codes[place[1]]
             waiting += [(place[0], other) for other in parts.uses[place[1]]]
         else:
-            inner = f"{place[0]}.{place[1]}"
-            if inner not in sys.modules:
-                raise LookupError(f"{place[0]} has no definition of {place[1]}")
-            waiting += [(inner, other) for other in _parts(inner).codes]
+            waiting += _elsewhere(*place)
     return found
+
+
+def _elsewhere(module: str, name: str) -> list[tuple[str, str]]:
+    """Of a name that a package lists: what stands for it, or all in a module."""
+    value = getattr(sys.modules[module], name, None)
+    if inspect.ismodule(value):
+        return [(value.__name__, other) for other in _parts(value.__name__).codes]
+    place = getattr(value, "__module__", module), getattr(value, "__name__", name)
+    if place == (module, name):
+        raise LookupError(f"{module} has no definition of {name}")
+    return [place]
 
 
 class _Parts(NamedTuple):
