@@ -287,7 +287,12 @@ _tanh = smooth(_tanh_reference, exact_tanh, _tanh_slope, tangent=1)
 _softplus = smooth(
     _softplus_reference, _softplus_value, _softplus_slope, beta=(1.0, 0.3)
 )
-_log_sigmoid = smooth(_log_sigmoid_reference, _log_sigmoid_value, _log_sigmoid_slope)
+_log_sigmoid = smooth(
+    _log_sigmoid_reference,
+    _log_sigmoid_value,
+    _log_sigmoid_slope,
+    special=((0.0, -0.0, 20.0, -20.0, 700.0, -700.0), (100.0,)),
+)
 _silu = smooth(_silu_reference, _silu_value, _silu_slope, tangent=0.5)
 _mish = smooth(_mish_reference, _mish_value, _mish_slope, tangent=0.6)
 _elu = smooth(
