@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.errors import DtypeError, ShapeError
-from funcnn.ops._arguments import floats
+from funcnn.ops._arguments import floats, wide
 from funcnn.ops._attention._blocks import Blocks, at, band, block_sizes, in_band, put
 from funcnn.rules import rule
 
@@ -45,16 +45,18 @@ def dot_product_attention(
     With g = dL/do,
         dv = P^T g,   dP = g v^T,
     and as dP_ij/dS_ik = P_ij (delta_jk - P_ik),
-        dS_ik = P_ik (dP_ik - d_i),   d_i = sum_j P_ij dP_ij = sum_j E_ij dP_ij / z_i,
+        dS_ik = P_ik (dP_ik - sum_j P_ij dP_ij).
+    As P sums to 1, a number c_i may be taken from dP_i. It is dP of the key with the
+    largest score, so that nothing cancels where P is nearly 1 for that key:
+        dS_ik = P_ik (dP_ik - c_i - w_i / z_i),   w_i = sum_j E_ij (dP_ij - c_i),
         dq = scale dS k,   dk = scale dS^T q,   dbias = dS;
     dk and dv are sums over the heads of a group, dbias over broadcast axes.
     Blocks. Forward, m, z and E v of a query grow key block by key block, what there is
     of z and E v taken times exp(m - m') when m grows to m'. Backward, E and dP of a
-    block are made twice: for z and d, and then for the rest. d_i is g_i o_i as well,
-    which would save the first of them and cost digits: where P is 1 for a single key,
-    dP and d are equal bit by bit, and g_i o_i is rounded in another way. Where all
-    keys are in one block, once is enough. Blocks out of reach by `causal` and `window`
-    are left out; `mask` is not looked into for that.
+    block are made twice: for z, c and w, and then for the rest; once where all keys are
+    in one block. (w_i / z_i + c_i is g_i o_i too, which would save the first of them
+    and cost digits.) Blocks out of reach by `causal` and `window` are left out; `mask`
+    is not looked into for that.
     Saved: query, key, value, bias, mask, and m in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
@@ -109,14 +111,14 @@ def _of_rank(name, x, shape):
 def _reference(query, key, value, bias, mask, scale, reach, sizes):
     group = query.shape[-2] // key.shape[-2]
     key, value = (jnp.repeat(x, group, -2) for x in (key, value))
-    s = jnp.einsum("...qnh,...knh->...nqk", query, key) * scale
+    s = wide(jnp.einsum("...qnh,...knh->...nqk", query, key)) * scale
     s = s if bias is None else s + bias.astype(s.dtype)
     positions = jnp.arange(s.shape[-2])[:, None], jnp.arange(s.shape[-1])
     s = _of_seen(s, in_band(*positions, reach), mask)
     highest = lax.stop_gradient(s.max(-1, keepdims=True, initial=-jnp.inf))
     e = jnp.exp(s - _or_zero(highest))
-    total = e.sum(-1, keepdims=True)
-    return jnp.einsum("...nqk,...knh->...qnh", e / _or_one(total), value)
+    p = (e / _or_one(e.sum(-1, keepdims=True))).astype(value.dtype)
+    return jnp.einsum("...nqk,...knh->...qnh", p, value)
 
 
 def _of_seen(s, *seen):
@@ -132,7 +134,7 @@ def _or_zero(x):
 
 
 def _or_one(z):
-    """A sum of E, or 1 where there is nothing: what to divide by."""
+    """A sum, or 1 where there is nothing in it: what to divide by."""
     return jnp.where(z > 0, z, 1)
 
 
@@ -176,33 +178,33 @@ def _backward(scale, reach, sizes, saved, g):
     g, m, bias_ = blocks.queries(g), blocks.rows(m, jnp.inf), blocks.whole(bias)
     scores = functools.partial(_scores, blocks, q, k, bias_, blocks.whole(mask))
 
-    def parts(i, j):
-        e = jnp.exp(scores(i, j) - at(m, i))
-        return e, jnp.einsum("...kv,...vgq->...kgq", at(v, j), at(g, i))
+    def block(i, j):
+        s = scores(i, j)
+        dp = jnp.einsum("...kv,...vgq->...kgq", at(v, j), at(g, i))
+        return jnp.exp(s - at(m, i)), dp, s >= at(m, i)
 
-    def sums(e, dp):
-        return e.sum(-3, keepdims=True), (e * dp).sum(-3, keepdims=True)
-
-    def first(carry, pair):
-        blocks_ = sums(*parts(*pair))
-        return tuple(_add(x, block, pair[0]) for x, block in zip(carry, blocks_)), None
+    def first(rows, pair):
+        i = pair[0]
+        new = _grown([at(x, i) for x in rows], *block(*pair))
+        return [put(x, y, i) for x, y in zip(rows, new)], None
 
     def second(carry, pair):
         i, j = pair
         dq, dk, dv, dbias = carry
-        e, dp = parts(i, j)
-        z, d = sums(e, dp) if in_one else (at(x, i) for x in whole)
+        e, dp, top = block(i, j)
+        row = [at(x, i) for x in rows]
+        z, c, w, n = _grown(row, e, dp, top) if in_one else row
         p = e / _or_one(z)
-        ds = p * (dp - d / _or_one(z))
+        ds = p * (_less(dp, c, top, n) - w / _or_one(z))
         dq = _add(dq, jnp.einsum("...kh,...kgq->...hgq", at(k, j), ds), i)
         dk = _add(dk, jnp.einsum("...kgq,...hgq->...kh", ds, at(q, i)), j)
         dv = _add(dv, jnp.einsum("...kgq,...vgq->...kv", p, at(g, i)), j)
         dbias = None if dbias is None else blocks.add_tile(dbias, ds, i, j)
         return (dq, dk, dv, dbias), None
 
-    in_one, whole = blocks.counts[1] == 1, (jnp.zeros_like(m), jnp.zeros_like(m))
+    in_one, rows = blocks.counts[1] == 1, [jnp.zeros_like(m)] * 4
     if not in_one:
-        whole, _ = lax.scan(first, whole, blocks.pairs())
+        rows, _ = lax.scan(first, rows, blocks.pairs())
     dbias = None if bias_ is None else jnp.zeros_like(bias_, q.dtype)
     start = jnp.zeros_like(q), jnp.zeros_like(k), jnp.zeros_like(v), dbias
     (dq, dk, dv, dbias), _ = lax.scan(second, start, blocks.pairs())
@@ -210,6 +212,21 @@ def _backward(scale, reach, sizes, saved, g):
         dbias = dbias[..., : bias.shape[-2], : bias.shape[-1]].reshape(bias.shape)
     dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
     return dq, blocks.joined_keys(dk), blocks.joined_keys(dv), dbias, None
+
+
+def _grown(rows, e, dp, top):
+    """Per query z, c, w, and how many keys are the top, with one more block of keys."""
+    z, c, w, n = rows
+    number = top.astype(e.dtype).sum(-3, keepdims=True)
+    here = jnp.where(top, dp, 0).sum(-3, keepdims=True) / _or_one(number)
+    new = jnp.where(number > 0, here, c)
+    rest = (e * _less(dp, new, top, number)).sum(-3, keepdims=True)
+    return [z + e.sum(-3, keepdims=True), new, w + z * (c - new) + rest, n + number]
+
+
+def _less(dp, c, top, number):
+    """Of dP, what c leaves: of the key that c is of 0, however dP is rounded here."""
+    return jnp.where(top & (number == 1), 0, dp - c)
 
 
 def _add(x, block, i):

@@ -49,8 +49,9 @@ def sinkhorn(
         D -= b_j R_t r_i,   db -= sum_i R_t r_i,   after which these are 0,
     and what it did to the sums of the columns is the cotangent of v_{t-1}. At last
     dcost = -D / epsilon; and da, db begin as sum_j g b_j Q_T and sum_i g a_i Q_T.
-    That each line takes out a sum just made is what saves the digits where rows and
-    columns are nearly matched one to one, and the gradient nearly 0.
+    Because the sums are then 0, the entry with the largest share a_i Q_t or b_j R_t
+    is minus the sum of the others: where that share is nearly 1, as in plans that
+    match one to one, the difference above would have no digits left.
     Saved: cost, the marginals, and v of every turn, from which u, R and Q are made
     again: (iterations, ..., m), and not (iterations, ..., n, m). At convergence the
     implicit function theorem would need no turn at all; before, it is wrong.
@@ -148,17 +149,24 @@ def _backward(epsilon, iterations, saved, g):
     def turn(carry, v):
         ds, da, db = carry
         r, q, _ = _turn(s, a, b, v)
-        through_v = q * ds.sum(-2, keepdims=True)
-        ds = ds - a * through_v
-        through_u = r * ds.sum(-1, keepdims=True)
-        ds = ds - b * through_u
-        da = da - through_v.sum(-1, keepdims=True)
-        return (ds, da, db - through_u.sum(-2, keepdims=True)), None
+        ds, columns = _balanced(ds, a * q, -2)
+        ds, rows = _balanced(ds, b * r, -1)
+        da = da - (q * columns).sum(-1, keepdims=True)
+        return (ds, da, db - (r * rows).sum(-2, keepdims=True)), None
 
     gq = g * _turn(s, a, b, vs[-1])[1]
     sums = (b * gq).sum(-1, keepdims=True), (a * gq).sum(-2, keepdims=True)
     (ds, da, db), _ = lax.scan(turn, (a * b * gq, *sums), vs, reverse=True)
     return -ds / epsilon, da[..., 0], db[..., 0, :]
+
+
+def _balanced(x, shares, axis):
+    """`x` with its sums along an axis taken out in shares, and the sums."""
+    sums = x.sum(axis, keepdims=True)
+    positions = lax.broadcasted_iota(jnp.int32, x.shape, x.ndim + axis)
+    largest = positions == jnp.argmax(shares, axis, keepdims=True)
+    others = jnp.where(largest, 0, x - shares * sums)
+    return jnp.where(largest, -others.sum(axis, keepdims=True), others), sums
 
 
 def _cases(normal):
