@@ -1,6 +1,7 @@
 """The float64 shadow: a low-precision program, evaluated as if it were exact."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,6 +61,17 @@ _EXACT = frozenset(
     tridiagonal_solve unstack while zeta
     """.split()
 )
+
+# Of them, those that round where floats are wide already.
+_ROUNDED = frozenset(
+    """
+    add add_any cumsum div dot_general exp expm1 integer_pow log log1p logistic mul
+    pow reduce_sum rsqrt scatter-add sqrt square sub tanh
+    """.split()
+)
+
+# What is done to the outputs of an equation.
+_After = Callable[[Any, list[Any]], list[Any]]
 
 
 def shadow(f: Callable[..., Any], *args: Any) -> Any:
@@ -131,6 +143,28 @@ def exact(program: Any) -> Callable[..., list[Any]]:
     return lambda *xs: _evaluate(jaxpr, consts, xs)
 
 
+def rounded_otherwise(program: Any, seed: int) -> Callable[..., list[Any]]:
+    """As `exact`, of a program that it lifts, but each result is a unit off at random.
+
+    So one sees what the rounding of float64 may do to what comes out.
+    """
+    jaxpr, consts = parts(program)
+    eps, count = float(jnp.finfo(np.float64).eps), itertools.count()
+
+    def after(equation: Any, outputs: list[Any]) -> list[Any]:
+        if equation.primitive.name not in _ROUNDED:
+            return outputs
+        key = jax.random.fold_in(jax.random.key(seed), next(count))
+        return [
+            y * (1 + eps * jax.random.rademacher(key, y.shape, y.dtype))
+            if jnp.issubdtype(y.dtype, jnp.floating)
+            else y
+            for y in outputs
+        ]
+
+    return lambda *xs: _evaluate(jaxpr, consts, xs, after)
+
+
 def in_own_dtypes(program: Any) -> Callable[..., list[Any]]:
     """The program as a function of float64 arrays, which rounds them."""
     return functools.partial(_in_own_dtypes, program)
@@ -171,7 +205,9 @@ def called(equation: Any) -> Any:
     return equation.params.get(name)
 
 
-def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+def _evaluate(
+    jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], after: _After | None = None
+) -> list[Any]:
     lifted = [_lift(x, v.aval.dtype) for x, v in zip(consts, jaxpr.constvars)]
     values = dict(zip(jaxpr.constvars, lifted, strict=True))
     values |= zip(jaxpr.invars, args, strict=True)
@@ -186,19 +222,21 @@ def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[An
         if not equation.outvars:
             continue  # a print computes nothing
         inputs = [read(atom) for atom in equation.invars]
-        outputs = _apply(equation, inputs)
+        outputs = _apply(equation, inputs, after)
+        if after is not None:
+            outputs = after(equation, list(outputs))
         for variable, output in zip(equation.outvars, outputs, strict=True):
             _check(equation, variable.aval, output)
             values[variable] = output
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _apply(equation: Any, inputs: list[Any]) -> Sequence[Any]:
+def _apply(equation: Any, inputs: list[Any], after: _After | None) -> Sequence[Any]:
     name, params = equation.primitive.name, equation.params
     if (program := called(equation)) is not None:
-        return _evaluate(*parts(program), inputs)
+        return _evaluate(*parts(program), inputs, after)
     if name == "custom_linear_solve":
-        return _solve(params, inputs)
+        return _solve(params, inputs, after)
     if name == "reduce_precision":
         return inputs
     dtypes = [v.aval.dtype for v in (*equation.invars, *equation.outvars)]
@@ -206,7 +244,7 @@ def _apply(equation: Any, inputs: list[Any]) -> Sequence[Any]:
         output = equation.primitive.bind(*inputs, **params)
         return [jax.lax.convert_element_type(output, _wide(dtypes[-1]))]
     if name in _EXACT or _reduces_own_axes(equation):
-        params = {key: _lift_parameter(key, value) for key, value in params.items()}
+        params = {k: _lift_parameter(k, value, after) for k, value in params.items()}
     elif any(map(_is_inexact, dtypes)) or _holds_programs(params):
         raise _unsupported(equation)
     options = equation.primitive.get_bind_params(params)
@@ -222,15 +260,17 @@ def _reduces_own_axes(equation: Any) -> bool:
     return isinstance(axes, tuple) and all(isinstance(axis, int) for axis in axes)
 
 
-def _solve(params: dict[str, Any], inputs: list[Any]) -> list[Any]:
+def _solve(
+    params: dict[str, Any], inputs: list[Any], after: _After | None
+) -> list[Any]:
     """`custom_linear_solve`: the other three programs are for derivatives."""
     lengths = params["const_lengths"]
     start = lengths.matvec + lengths.vecmat
     constants, right = inputs[start : start + lengths.solve], inputs[sum(lengths) :]
-    return _evaluate(*parts(params["jaxprs"].solve), [*constants, *right])
+    return _evaluate(*parts(params["jaxprs"].solve), [*constants, *right], after)
 
 
-def _lift_parameter(key: str, value: Any) -> Any:
+def _lift_parameter(key: str, value: Any, after: _After | None) -> Any:
     if key in ("precision", "accuracy"):
         return None  # how to round on the way is no part of the exact program
     if key == "weak_type":
@@ -240,17 +280,18 @@ def _lift_parameter(key: str, value: Any) -> Any:
     if isinstance(value, type) and issubclass(value, np.generic):
         return _wide(np.dtype(value))
     if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return tuple(_lift_parameter(key, item) for item in value)
+        return tuple(_lift_parameter(key, item, after) for item in value)
     if isinstance(value, jex.core.Jaxpr | jex.core.ClosedJaxpr):
-        return _lift_program(value)
+        return _lift_program(value, after)
     return value
 
 
-def _lift_program(program: Any) -> Any:
+def _lift_program(program: Any, after: _After | None) -> Any:
     jaxpr, consts = parts(program)
     avals = [v.aval for v in jaxpr.invars]
     shapes = [jax.ShapeDtypeStruct(a.shape, _wide(a.dtype)) for a in avals]
-    lifted = jax.make_jaxpr(lambda *xs: _evaluate(jaxpr, consts, xs))(*shapes)
+    evaluated = functools.partial(_evaluate, jaxpr, consts, after=after)
+    lifted = jax.make_jaxpr(lambda *xs: evaluated(xs))(*shapes)
     return lifted if hasattr(program, "consts") else lifted.jaxpr
 
 

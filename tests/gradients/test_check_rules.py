@@ -80,3 +80,35 @@ def test_a_table_of_the_rule_s_own_is_no_input(width):
     assert report.rows[0].verdict == "OK"
     if width is np.int64:  # JAX has made them 32 bits wide, and keeps that
         assert report.rows[1].verdict == "NOT TESTABLE"
+
+
+def _in_float64(reference, backward, x):
+    rule = fn.rule(
+        reference,
+        lambda x: (reference(x), x),
+        lambda x, g: (backward(x, g),),
+        cases=lambda normal: [(x,)],
+    )
+    with jax.enable_x64(True):
+        return fn.check(rule, x, fast=True)
+
+
+def test_a_rule_in_float64_may_keep_digits_that_automatic_differentiation_loses():
+    def softmax(x):
+        e = jnp.exp(x)
+        return e / e.sum()
+
+    def backward(x, g):
+        y = softmax(x)
+        return y * ((g[:, None] - g) * y).sum(-1)
+
+    report = _in_float64(softmax, backward, np.array([16.0, 0.0, -1.0]))
+    assert report.ok, report
+
+
+def test_a_constant_that_is_cut_off_is_found_in_float64():
+    def scaled(x):
+        return jnp.sqrt(2 / jnp.pi) * x
+
+    report = _in_float64(scaled, lambda x, g: 0.79788456 * g, np.array([0.5, 1.0]))
+    assert report.rows[0].verdict == "RULE WRONG"

@@ -12,7 +12,7 @@ import numpy as np
 from funcnn import _jax
 from funcnn.gradients._numeric import Slopes, directional
 from funcnn.gradients._shadow import exact as _exact
-from funcnn.gradients._shadow import in_own_dtypes, is_exact, parts
+from funcnn.gradients._shadow import in_own_dtypes, is_exact, parts, rounded_otherwise
 from funcnn.gradients.checker._witnesses import Programs, is_inexact
 
 Arrays = list[np.ndarray]
@@ -24,6 +24,7 @@ _OWN_DTYPES = {8: 1e-6, 4: 5e-4, 2: 1e-1}  # where they cannot be lifted
 _OWN_VALUES = {8: 2e-7, 4: 5e-5, 2: 1e-1}
 _LOOPS = 5e-3  # what solves by iteration is as far off as it stops early
 _LONG_SCAN, _LONG_SCANS = 8, 2e-4
+_ROUNDINGS = 4  # in as many ways
 
 
 class Outcome(NamedTuple):
@@ -121,6 +122,22 @@ class Evaluation:
         back = None if automatic is None else [np.asarray(x) for x in automatic]
         manual = [np.asarray(x) for x in manual]
         return Outcome(kept(value), kept(forward), manual, kept(declared), back)
+
+    def by_rounding(self, inputs: Sequence[Any], cotangents: Sequence[Any]) -> Arrays:
+        """The most that rounding to float64 was seen to change of `automatic`."""
+        number, given = len(self.programs.value.out_avals), [*inputs, *cotangents]
+        with jax.enable_x64(True):
+            right, *others = [
+                [np.asarray(x) for x in jax.jit(program)(*given)[number:]]
+                for program in (self._automatic, *self._rounded_otherwise)
+            ]
+        changes = [[np.abs(x - y) for x, y in zip(o, right)] for o in others]
+        return [np.max(each, axis=0) for each in zip(*changes)]
+
+    @functools.cached_property
+    def _rounded_otherwise(self) -> list[Any]:
+        seeds = range(_ROUNDINGS)
+        return [rounded_otherwise(self.programs.automatic, seed) for seed in seeds]
 
     def lifted(self, inputs: Sequence[Any]) -> list[Any]:
         """Floats as float64, on the host; keys stay what they are."""

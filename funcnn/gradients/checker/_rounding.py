@@ -99,6 +99,8 @@ class _Asked:
                 given, number, true, one.name, index
             ):
                 continue
+            if one.error(index) <= _SHARE * self._truth_s_own(given, number, one):
+                continue
             values = [
                 np.asarray(x).astype(one.true.dtype)[index].item()
                 for x in (one.manual, one.automatic)
@@ -166,6 +168,15 @@ class _Asked:
                 change = np.abs(self._truths(there)[which] - here)
                 most = max(most, float(change[index]))
         return most
+
+    def _truth_s_own(self, given: list[Any], number: int, one: "_Compared") -> float:
+        """The error of what a rule in float64 is held against, which is rounded too."""
+        if _width(one.manual.dtype) < 8 or one.name.startswith("output"):
+            return 0.0
+        lifted = self.evaluation.lifted(given)
+        changes = self.evaluation.by_rounding(lifted[:number], lifted[number:])
+        names = [self.occurrence.names[i] for i in self.evaluation.programs.floats]
+        return float(np.max(changes[names.index(one.name)], initial=0.0))
 
     def _truths(self, true: Outcome) -> dict[str, np.ndarray]:
         programs, names = self.evaluation.programs, self.occurrence.names
