@@ -137,12 +137,7 @@ def _xlogx_slope(x):
     return _xlogx_log(x) + 1
 
 
-_log_cosh = smooth(
-    _log_cosh_reference,
-    _log_cosh_value,
-    _log_cosh_slope,
-    special=((0.0, -0.0, 20.0, -20.0, 700.0, -700.0), (1e-35,)),
-)
+_log_cosh = smooth(_log_cosh_reference, _log_cosh_value, _log_cosh_slope)
 _log1mexp = smooth(
     _log1mexp_reference,
     _log1mexp_value,
