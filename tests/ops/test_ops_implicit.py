@@ -392,18 +392,19 @@ def test_the_gradient_is_the_implicit_one_where_the_plan_has_converged():
     assert_near(pull(g)[0], plan * (u[:, None] + v - g) / epsilon)
 
 
-def test_the_gradient_of_a_plan_that_is_nearly_a_matching_keeps_its_digits():
-    cost = 20 * (1 - jnp.eye(3)) + normal(3, 3)
-    g = normal(3, 3, seed=1)
+def test_the_gradient_of_a_plan_that_hardly_spreads_keeps_its_digits():
+    random = np.random.default_rng(8)
+    cost = np.float32(40 * random.standard_normal((3, 2)))
+    g = np.float32(random.standard_normal((3, 2)))
 
     def gradient(through, dtype):
-        op = through(functools.partial(ops.sinkhorn, epsilon=1.0, iterations=5))
-        return jax.vjp(op, cost.astype(dtype))[1](g.astype(dtype))[0]
+        op = through(functools.partial(ops.sinkhorn, epsilon=1.0, iterations=1))
+        return jax.vjp(op, jnp.asarray(cost, dtype))[1](jnp.asarray(g, dtype))[0]
 
     exact = gradient(lambda f: f, jnp.float64)
     manual = gradient(lambda f: f, jnp.float32)
     automatic = gradient(fn.autodiff, jnp.float32)
-    assert abs(manual - exact).max() < 1e-4 * abs(exact).max()
+    assert abs(manual - exact).max() < 1e-5 * abs(exact).max()
     assert abs(automatic - exact).max() > 0.1 * abs(exact).max()
 
 
