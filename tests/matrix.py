@@ -37,14 +37,6 @@ PLAIN = [name for name in NAMES if RULES[name].surrogate is None]
 LINEAR = [n for n in NAMES if not isinstance(RULES[n].surrogate, Pullback)]
 
 
-def a_sixth(names, part):
-    """A sixth of the rules in the quick suite, by `part` another, all of them in CI."""
-    return [
-        pytest.param(name, marks=() if number % 6 == part else pytest.mark.slow)
-        for number, name in enumerate(names)
-    ]
-
-
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One argument tuple of a rule; `floats` are those that are differentiated."""

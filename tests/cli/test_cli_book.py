@@ -21,6 +21,7 @@ def book(tmp_path_factory):
     return folder, run(*SMALL, "--folder", folder)
 
 
+@pytest.mark.slow
 def test_a_rule_is_checked_measured_and_written(book):
     folder, done = book
     assert done.returncode == 0, done.stderr
@@ -35,6 +36,7 @@ def test_a_rule_is_checked_measured_and_written(book):
     assert found == faults >= 5
 
 
+@pytest.mark.slow
 def test_the_page_has_a_row_with_a_link_and_the_derivation(book):
     text = (book[0] / "rules.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| [`")]
@@ -45,6 +47,7 @@ def test_the_page_has_a_row_with_a_link_and_the_derivation(book):
     assert "f'(d) = 2 d" in text
 
 
+@pytest.mark.slow
 def test_what_is_known_is_not_measured_again(book):
     folder, _ = book
     before = (folder / "rules.json").read_bytes(), (folder / "rules.md").read_bytes()
@@ -54,6 +57,7 @@ def test_what_is_known_is_not_measured_again(book):
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_rule_whose_code_changed_is_stale(book):
     entries = _book.read(book[0])
     assert "squared_error" not in _book.stale(entries)
@@ -106,6 +110,7 @@ def test_sections_of_a_docstring():
     assert in_one_line("One. Two is longer. Three.", 20) == "One. Two is longer."
 
 
+@pytest.mark.slow
 def test_numbers_that_are_none_are_said(book):
     entries = _book.read(book[0])
     entry = entries["squared_error"]

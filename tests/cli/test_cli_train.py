@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from commands import SMALL, TINY, run, run_folder_of
 from safetensors.numpy import load_file
+from shares import a_share
 
 from funcnn.cli._run_folder import RunFolder
 
@@ -85,7 +86,7 @@ def test_automatic_gradients_train_alike(trained, images_folder, tmp_path):
     assert config["gradients"] == "automatic"
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "momentum"])
+@pytest.mark.parametrize("optimizer", a_share(["sgd", "adamw", "momentum"], 3))
 def test_every_optimizer_learns(images_folder, tmp_path, optimizer):
     options = ["--data-dir", images_folder, "--out", tmp_path, "--optimizer", optimizer]
     done = run("train", *options, *SMALL, "--epochs", "4", "--schedule", "constant")

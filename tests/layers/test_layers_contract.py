@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from jax.nn import initializers
 from layer_table import LAYERS, NESTED, made, shape, shapes
+from shares import a_share_of_rows
 
 import funcnn as fn
 
 KEY = jax.random.key(1)
 every_layer = pytest.mark.parametrize(
     ("layer", "x", "output", "params", "state"), LAYERS.values(), ids=LAYERS
+)
+some_layers = pytest.mark.parametrize(
+    ("layer", "x", "output", "params", "state"), a_share_of_rows(LAYERS, 4)
 )
 # What the code of a layer is read with: the names of this library, and the
 # functions that the examples were given.
@@ -179,7 +183,7 @@ def loss_of(layer, state, key):
     return loss
 
 
-@every_layer
+@some_layers
 def test_gradients_go_through_jit_checkpoint_and_scan_alike(
     layer, x, output, params, state
 ):
@@ -201,7 +205,7 @@ def test_gradients_go_through_jit_checkpoint_and_scan_alike(
     chex.assert_trees_all_equal_shapes_and_dtypes(plain, made_params)
 
 
-@every_layer
+@some_layers
 def test_a_batch_of_parameters_goes_through_vmap(layer, x, output, params, state):
     def run(key):
         made_params, made_state = layer.init(key, x)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from layer_table import made, shape
+from shares import a_share
 
 import funcnn as fn
 
@@ -27,7 +28,7 @@ def densely(params, x, top_k):
     return y.reshape(*x.shape[:-1], -1), scores
 
 
-@pytest.mark.parametrize("top_k", [1, 2, 3])
+@pytest.mark.parametrize("top_k", a_share([2, 1, 3], 3))
 def test_every_row_goes_to_its_best_experts(top_k):
     layer = fn.MixtureOfExperts(
         fn.Dense(2, bias_init=jax.nn.initializers.normal()), 3, top_k, None

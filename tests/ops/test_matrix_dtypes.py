@@ -5,14 +5,15 @@ import collections
 import jax
 import jax.numpy as jnp
 import pytest
-from matrix import NAMES, a_sixth, cases, together
+from matrix import NAMES, cases, together
+from shares import a_share
 
 from funcnn.gradients._precision import errors, in_both_precisions, worst_in_ulps
 
 DTYPES = [jnp.float32, jnp.bfloat16, jnp.float16]
 
 
-@pytest.mark.parametrize("name", a_sixth(NAMES, 4))
+@pytest.mark.parametrize("name", a_share(NAMES, 12, 8))
 def test_dtypes_and_digits(name):
     """A cotangent has its primal's dtype, and is right to the dtype's last digits.
 

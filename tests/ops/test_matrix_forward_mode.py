@@ -2,12 +2,13 @@
 
 import jax
 import pytest
-from matrix import LINEAR, a_sixth, assert_near, cases, pullback, together
+from matrix import LINEAR, assert_near, cases, pullback, together
+from shares import a_share
 
 import funcnn as fn
 
 
-@pytest.mark.parametrize("name", a_sixth(LINEAR, 0))
+@pytest.mark.parametrize("name", a_share(LINEAR, 12, 0))
 def test_forward_mode(name):
     known = list(cases(name))
     inputs = [(case.floats, case.direction(), case.cotangent()) for case in known]

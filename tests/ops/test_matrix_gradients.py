@@ -11,12 +11,12 @@ from matrix import (
     NAMES,
     PLAIN,
     RULES,
-    a_sixth,
     assert_near,
     cases,
     pullback,
     together,
 )
+from shares import a_share
 
 import funcnn as fn
 from funcnn import rule
@@ -170,7 +170,7 @@ def test_no_more_is_saved_than_by_automatic_differentiation(name):
         assert saved[0] <= saved[1] + key_bytes, (case.name, saved)
 
 
-@pytest.mark.parametrize("name", a_sixth(PLAIN, 2))
+@pytest.mark.parametrize("name", a_share(PLAIN, 12, 4))
 def test_between_one_sided_differences(name):
     """A smooth function has one slope; at a kink of a convex one there is a range.
 
@@ -204,7 +204,7 @@ def _slopes(case):
     return run
 
 
-@pytest.mark.parametrize("name", a_sixth(NAMES, 1))
+@pytest.mark.parametrize("name", a_share(NAMES, 12, 2))
 def test_second_order(name):
     """The derivative of <v, vjp(x)(g)> by x and by g."""
     known = list(cases(name))

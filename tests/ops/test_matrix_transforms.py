@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import NAMES, a_sixth, assert_near, cases, pullback, together
+from matrix import NAMES, assert_near, cases, pullback, together
+from shares import a_share
 
 
 @pytest.mark.slow  # every operation of every shape is compiled by itself
@@ -18,7 +19,7 @@ def test_without_jit(name):
         assert_near((output, pull(cotangent)), expected, 1e-12, case.name)
 
 
-@pytest.mark.parametrize("name", a_sixth(NAMES, 3))
+@pytest.mark.parametrize("name", a_share(NAMES, 12, 6))
 def test_vmap_over_each_argument_and_over_all(name):
     known = list(_in_turn(name))
     inputs = [_batched(case, mapped) for case, mapped in known]
@@ -105,7 +106,7 @@ def _two_of(array):
     return jax.random.split(array)  # a key
 
 
-@pytest.mark.parametrize("name", a_sixth(NAMES, 5))
+@pytest.mark.parametrize("name", a_share(NAMES, 12, 10))
 def test_scan_and_checkpoint(name):
     known = list(cases(name))
     inputs = [(case.floats, case.cotangent()) for case in known]

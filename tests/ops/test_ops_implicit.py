@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matrix import assert_near
+from shares import a_share
 
 import funcnn as fn
 from funcnn import ops
@@ -85,7 +86,7 @@ def test_parameters_may_be_a_tree_of_any_dtypes(run):
 
 
 @every_op
-@pytest.mark.parametrize("way", ["grad", "jit", "vmap", "forward"])
+@pytest.mark.parametrize("way", a_share(["grad", "jit", "vmap", "forward"], 4))
 def test_what_a_function_closes_over_is_differentiated(run, way):
     x = normal(3, seed=4)
 
@@ -257,6 +258,7 @@ def test_half_precision_iterates_in_float32():
 # Roots.
 
 
+@pytest.mark.slow
 def test_a_root_inverts_a_distribution_function():
     u = jnp.array([1e-12, 0.1, 0.5, 0.975])
 
