@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from jax.nn import initializers
 
-from funcnn.errors import ShapeError, located
+from funcnn.errors import ShapeError
 from funcnn.layers._layer import Initializer, Layer, Params, State, parameter_dtype
 from funcnn.ops import causal_conv, conv, conv_transpose, depthwise_conv, separable_conv
 from funcnn.ops._convolution._windows import Padding
@@ -16,7 +16,7 @@ ArrayLike = jax.Array | jax.ShapeDtypeStruct
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class _ToFeatures(Layer, combinator=True):
+class _ToFeatures(Layer):
     """What a convolution and its transpose share: all but which of them it is."""
 
     features: int
@@ -34,8 +34,7 @@ class _ToFeatures(Layer, combinator=True):
 
     def init(self, key: jax.Array, x: ArrayLike) -> tuple[Params, State]:
         """Parameters for inputs shaped like `x`."""
-        with located(type(self).__name__):
-            inputs = _check_input(x, len(self.kernel_size), self.groups)
+        inputs = _check_input(x, len(self.kernel_size), self.groups)
         return _drawn(self, key, x, (*self.kernel_size, inputs, self.features)), ()
 
     def apply(
@@ -49,9 +48,7 @@ class _ToFeatures(Layer, combinator=True):
     ) -> tuple[jax.Array, State]:
         """The convolution of x."""
         options = {"groups": self.groups, **_window_options(self)}
-        with located(type(self).__name__):
-            y = self._op(x, params["kernel"], params.get("bias"), **options)
-        return y, state
+        return self._op(x, params["kernel"], params.get("bias"), **options), state
 
     def _op(self, *arrays: Any, **options: Any) -> jax.Array:
         raise NotImplementedError

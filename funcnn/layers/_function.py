@@ -2,11 +2,10 @@
 
 import jax
 
-from funcnn.errors import located
 from funcnn.layers._layer import Layer, Params, State
 
 
-class FunctionLayer(Layer, combinator=True):
+class FunctionLayer(Layer):
     """A layer without parameters, state and chance: a subclass has `output`."""
 
     def output(self, x: jax.Array) -> jax.Array:
@@ -23,5 +22,4 @@ class FunctionLayer(Layer, combinator=True):
         train: bool = False,
     ) -> tuple[jax.Array, State]:
         """`output` of x."""
-        with located(type(self).__name__):
-            return self.output(x), state
+        return self.output(x), state

@@ -25,10 +25,10 @@ class Layer:
     """
 
     def __init_subclass__(cls, *, combinator: bool = False) -> None:
-        """Gives the class's own `init` and `apply` their place in errors."""
+        """Gives `init` and `apply`, inherited ones too, their place in errors."""
         for name in ("init", "apply"):
             if name in vars(cls) and not combinator:
-                setattr(cls, name, _located_method(cls.__name__, vars(cls)[name]))
+                setattr(cls, name, _located_method(vars(cls)[name]))
 
     def init(
         self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
@@ -62,11 +62,13 @@ class Layer:
         return call_code(type(self).__name__, *_arguments(self))
 
 
-def _located_method(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def _located_method(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with located(name):
-            return method(*args, **kwargs)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(type(self), method.__name__) is not wrapped:
+            return method(self, *args, **kwargs)  # by `super()`: it has its place
+        with located(type(self).__name__):
+            return method(self, *args, **kwargs)
 
     return wrapped
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 
-from funcnn.errors import LayerError, ShapeError, located
+from funcnn.errors import LayerError, ShapeError
 from funcnn.layers._dense import dense_kernel
 from funcnn.layers._layer import (
     Initializer,
@@ -22,7 +22,7 @@ from funcnn.ops import affine, gru, lstm, min_gru, rnn
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class _Recurrent(Layer, combinator=True):
+class _Recurrent(Layer):
     """What the recurrent layers share: all but their op and its parameters."""
 
     features: int
@@ -46,10 +46,9 @@ class _Recurrent(Layer, combinator=True):
     def init(self, key: jax.Array, x: Any) -> tuple[Params, State]:
         """Parameters, and the first carry, for inputs shaped like `x`."""
         x, _ = with_mask(x)
-        with located(type(self).__name__):
-            if len(x.shape) < 2:
-                raise ShapeError(f"needs x of shape (..., time, n), got {x.shape}")
-            return self._drawn(key, x), self._zeros(x)
+        if len(x.shape) < 2:
+            raise ShapeError(f"needs x of shape (..., time, n), got {x.shape}")
+        return self._drawn(key, x), self._zeros(x)
 
     def apply(
         self,
@@ -61,8 +60,19 @@ class _Recurrent(Layer, combinator=True):
         train: bool = False,
     ) -> tuple[Any, State]:
         """The op of x, or of the pair (x, mask), and the state with the last carry."""
-        with located(type(self).__name__):
-            return self._carried_on(params, state, x)
+        x, mask = with_mask(x)
+        carry: Any = None
+        if self.carry_in_state:
+            if not isinstance(state, dict):
+                raise LayerError(f"needs a state with the carry, got {state!r}")
+            carry = {name: c.astype(x.dtype) for name, c in state.items()}
+            carry = tuple(carry[n] for n in "hc") if "c" in carry else carry["h"]
+        y, last = self._op(x, **params, carry=carry, mask=mask, reverse=self.reverse)
+        if self.carry_in_state:
+            last = dict(zip("hc", last if isinstance(last, tuple) else (last,)))
+            last = jax.lax.stop_gradient(last)
+            state = {name: last[name].astype(old.dtype) for name, old in state.items()}
+        return (y if mask is None else (y, mask)), state
 
     def _op(self, *arrays: Any, **options: Any) -> Any:
         raise NotImplementedError
@@ -85,24 +95,9 @@ class _Recurrent(Layer, combinator=True):
         shape = (*x.shape[:-2], self.features)
         return {name: jnp.zeros(shape, dtype) for name in self._carry}
 
-    def _carried_on(self, params: Params, state: State, x: Any) -> tuple[Any, State]:
-        x, mask = with_mask(x)
-        carry: Any = None
-        if self.carry_in_state:
-            if not isinstance(state, dict):
-                raise LayerError(f"needs a state with the carry, got {state!r}")
-            carry = {name: c.astype(x.dtype) for name, c in state.items()}
-            carry = tuple(carry[n] for n in "hc") if "c" in carry else carry["h"]
-        y, last = self._op(x, **params, carry=carry, mask=mask, reverse=self.reverse)
-        if self.carry_in_state:
-            last = dict(zip("hc", last if isinstance(last, tuple) else (last,)))
-            last = jax.lax.stop_gradient(last)
-            state = {name: last[name].astype(old.dtype) for name, old in state.items()}
-        return (y if mask is None else (y, mask)), state
-
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class _SeesItsState(_Recurrent, combinator=True):
+class _SeesItsState(_Recurrent):
     """One with a recurrent kernel: a square for every gate, side by side."""
 
     recurrent_kernel_init: Initializer | None = None

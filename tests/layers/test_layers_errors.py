@@ -184,6 +184,19 @@ def test_a_method_of_resizing_that_is_not_known_is_refused():
         fn.Resize(3, "area")
 
 
+def test_a_class_of_one_s_own_over_another_names_itself_once():
+    class Inheriting(fn.Dense):
+        pass
+
+    class Calling(fn.Dense):
+        def apply(self, params, state, x, *, key=None, train=False):
+            return super().apply(params, state, x, key=key, train=train)
+
+    for layer in (Inheriting(3), Calling(3)):
+        error = apply_error(fn.Chain(layer), shape(2, 4), shape(2, 5))
+        assert error.path == f"Chain[0].{type(layer).__name__}"
+
+
 def test_errors_keep_their_place_under_transformations():
     model = fn.Chain(fn.relu, fn.Dense(3))
     params, state, _ = made(model, shape(2, 3))
