@@ -1,5 +1,6 @@
 """What all tests share: fast compilation of tiny programs."""
 
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -15,10 +16,16 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax  # noqa: E402 (after the flags)
 
-_CACHE = pathlib.Path(__file__).parent.parent / ".jax_cache"
+# A folder for each worker: JAX writes a program in place, and one that another worker
+# has not written to its end is a warning, which is an error here.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+_CACHE = pathlib.Path(__file__).parent.parent / ".jax_cache" / _WORKER
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # For the benchmarks, which are not installed; last, so that the installed package is.
 sys.path.append(str(pathlib.Path(__file__).parent.parent))
+
+# Tracing makes many small objects; with each collection all of JAX would be searched.
+gc.set_threshold(100_000, 20, 20)

@@ -159,6 +159,7 @@ def run(*options):
     )
 
 
+@pytest.mark.slow
 def test_a_few_functions_hold_their_bounds_as_they_are_compiled_for_users():
     done = run("relu6", "silu")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -119,6 +119,7 @@ def test_numbers_that_are_none_are_said(book):
     assert "no number" in text
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_none_and_a_file_that_is_no_book(tmp_path):
     done = run(*SMALL, "--folder", tmp_path / "none")
     assert done.returncode == 2

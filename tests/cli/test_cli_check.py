@@ -16,6 +16,7 @@ import time
 import matrix
 import pytest
 from commands import run
+from shares import a_share
 
 import funcnn
 from funcnn import ops
@@ -120,13 +121,14 @@ def test_files_that_cannot_be_written_are_refused_at_once(option, file, words):
     assert "1/1" not in done.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(checked):
     done = run("check", "squared_error", "relu", "--fast", "--jobs", 2)
     assert done.stdout == checked[0].stdout, done.stderr
     assert {line.split()[0] for line in done.stderr.splitlines()} == {"1/2", "2/2"}
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", a_share(["2", "1"], 2))
 def test_ctrl_c_says_what_is_known(jobs):
     names = ["relu", "conv", "tanh", "--fast", "--jobs", jobs]
     command = [sys.executable, "-m", "funcnn", "check", *names]

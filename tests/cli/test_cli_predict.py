@@ -104,6 +104,7 @@ def test_runs_that_cannot_be_loaded(trained, pictures, tmp_path, spoil, words):
         assert word in done.stderr
 
 
+@pytest.mark.slow
 def test_a_name_alone_says_what_there_is():
     assert "predict" in run().stdout + run().stderr
     assert run("--version").stdout.startswith("funcnn ")

@@ -62,6 +62,7 @@ def test_gradients_agree_in_float64(trained):
     assert all(row.endswith("OK") for row in rows)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_in_a_folder_of_its_own(
     trained, images_folder
 ):
@@ -86,6 +87,7 @@ def test_automatic_gradients_train_alike(trained, images_folder, tmp_path):
     assert config["gradients"] == "automatic"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", a_share(["sgd", "adamw", "momentum"], 3))
 def test_every_optimizer_learns(images_folder, tmp_path, optimizer):
     options = ["--data-dir", images_folder, "--out", tmp_path, "--optimizer", optimizer]

@@ -29,7 +29,7 @@ def assert_same(f, expected):
     chex.assert_trees_all_close(f(X), expected(X), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("transformation", a_share(TRANSFORMATIONS, 3))
+@pytest.mark.parametrize("transformation", a_share(TRANSFORMATIONS, 9, 6))
 @pytest.mark.parametrize("place", PLACES)
 def test_derivatives_are_those_of_plain_code(place, transformation):
     transformed = TRANSFORMATIONS[transformation]

@@ -59,7 +59,7 @@ def assert_same(f, expected):
     chex.assert_trees_all_close(f(X), expected(X), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("transformation", a_share(TRANSFORMATIONS, 3))
+@pytest.mark.parametrize("transformation", a_share(TRANSFORMATIONS, 9, 3))
 @pytest.mark.parametrize("place", SOUND_PLACES)
 def test_derivatives_in_both_modes(place, transformation):
     transformed, placed = TRANSFORMATIONS[transformation], PLACES[place]
@@ -67,7 +67,7 @@ def test_derivatives_in_both_modes(place, transformation):
     assert_same(transformed(both), transformed(placed(sound_plain)))
 
 
-@pytest.mark.parametrize("transformation", ["jvp", "jit of grad"])
+@pytest.mark.parametrize("transformation", a_share(["jvp", "jit of grad"], 2))
 @pytest.mark.parametrize("place", [p for p in SOUND_PLACES if "shard_map" not in p])
 def test_rules_in_programs_traced_before(place, transformation):
     transformed, placed = TRANSFORMATIONS[transformation], PLACES[place]

@@ -111,6 +111,7 @@ def test_the_mode_ends_when_the_function_raises():
     assert tell_tale(1.0) == 2
 
 
+@pytest.mark.slow
 def test_hessian_and_jacfwd_work_where_a_rule_refuses_them():
     f = lambda x: fn.softmax(x)[0]  # noqa: E731
     x = jnp.array([0.1, 0.7, -0.2])

@@ -159,7 +159,7 @@ def expected_gradients(f, args):
     return jax.tree.unflatten(tree, [found.get(i) for i in range(len(leaves))])
 
 
-@pytest.mark.parametrize(("f", "args"), a_share_of_rows(PROGRAMS, 3))
+@pytest.mark.parametrize(("f", "args"), a_share_of_rows(PROGRAMS, 9))
 def test_what_reaches_the_arguments_is_the_gradient(f, args):
     # in float64, where rounding hides nothing
     with jax.enable_x64(True):
@@ -170,6 +170,7 @@ def test_what_reaches_the_arguments_is_the_gradient(f, args):
     chex.assert_trees_all_equal_dtypes(traced, expected)
 
 
+@pytest.mark.slow
 def test_in_float32_it_is_the_gradient_too():
     f, *args = unpacked("CNN")
     traced = fn.trace_backward(f, *args).gradients
@@ -286,6 +287,7 @@ def test_a_while_loop_is_differentiated_although_jax_refuses():
     chex.assert_trees_all_close(traced, twice, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True])
 def test_of_a_long_scan_the_ends_are_shown_and_it_is_said(reverse):
     report = fn.trace_backward(scanned(9, reverse), X, W)

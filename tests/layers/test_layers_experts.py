@@ -58,6 +58,7 @@ class _Times:
 SURE = 50 * jnp.eye(2)
 
 
+@pytest.mark.slow
 def test_rows_beyond_the_capacity_give_0_the_earlier_first():
     x = jnp.array([[1.0, 0], [1, 0], [0, 1], [1, 0]])  # three want the first expert
     y, loss = routed(SURE, x, top_k=1, capacity_factor=1.0)  # two have room
@@ -67,6 +68,7 @@ def test_rows_beyond_the_capacity_give_0_the_earlier_first():
     np.testing.assert_allclose(y[3], [1, 0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_first_choices_go_before_second_ones():
     x = jnp.array([[1.0, 0], [0, 1]])
     y, _ = routed(jnp.eye(2), x, top_k=2, capacity_factor=0.5)  # one row each
@@ -74,6 +76,7 @@ def test_first_choices_go_before_second_ones():
     np.testing.assert_allclose(y, [[share, 0], [0, 2 * share]], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_loss_is_1_where_all_is_even_and_grows_to_the_number_of_experts():
     x = jnp.array([[1.0, 0], [0, 1]] * 3)
     assert routed(SURE, x, top_k=1)[1] == pytest.approx(1)
@@ -92,6 +95,7 @@ def test_the_loss_is_switchs():
     assert state["load_balancing_loss"] == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_losses_of_a_model_are_summed_and_teach_the_router():
     moe = fn.MixtureOfExperts(fn.Dense(3), 4, top_k=1)
     model = fn.Chain(fn.Residual(moe), fn.BatchNorm(), fn.Repeat(moe, 2))

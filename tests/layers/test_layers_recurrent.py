@@ -34,6 +34,7 @@ def test_the_layers_are_their_ops_with_and_without_a_mask(layer, op):
     close(y, op(x, **params, mask=MASK, reverse=layer.reverse)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positive", [False, True])
 def test_min_gru_is_its_op_of_two_products(positive):
     layer = fn.MinGRU(4, positive=positive)
@@ -72,6 +73,7 @@ def test_the_state_keeps_its_dtype():
     assert {leaf.dtype.name for leaf in jax.tree.leaves((state, new))} == {"float32"}
 
 
+@pytest.mark.slow
 def test_masks_go_through_a_chain_and_both_directions():
     model = fn.Chain(fn.Bidirectional(fn.LSTM(4)), fn.GRU(3), lambda pair: pair[0])
     x = jax.random.normal(jax.random.key(1), (1, 6, 2))

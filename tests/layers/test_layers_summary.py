@@ -63,6 +63,7 @@ def test_summary_compiles_and_allocates_nothing():
     assert table.parameters == 7 * 7 * 3 * 64 + 64 + 2 * 64
 
 
+@pytest.mark.slow
 def test_summary_executes_nothing():
     assert executions(lambda: jax.random.key(0)) > 0  # the count sees a single key
     tables = []

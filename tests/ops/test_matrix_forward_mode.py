@@ -8,7 +8,7 @@ from shares import a_share
 import funcnn as fn
 
 
-@pytest.mark.parametrize("name", a_share(LINEAR, 12, 0))
+@pytest.mark.parametrize("name", a_share(LINEAR, 24, 12))
 def test_forward_mode(name):
     known = list(cases(name))
     inputs = [(case.floats, case.direction(), case.cotangent()) for case in known]

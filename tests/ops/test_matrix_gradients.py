@@ -36,7 +36,7 @@ def first_order(name, op=None):
 
 
 def _cotangents(case):
-    """Two, a mixture of them, zero, and the first for each output alone."""
+    """Two, a mixture of them, zero, and the first for each of the outputs alone."""
     g, h = case.cotangent(1), case.cotangent(2)
     leaves, tree = jax.tree.flatten(g)
     alone = [
@@ -50,22 +50,18 @@ def _cotangents(case):
 
 def _of_first_order(case):
     def run(floats, cotangents):
-        def of(f, g):
-            return pullback(f)(floats, g)
-
+        forward, manual = jax.vjp(case.manual, *floats)
+        automatic = jax.vjp(case.automatic, *floats)[1]
+        alone = cotangents["alone"] if len(cotangents["alone"]) > 1 else ()
         return {
             "value": case.manual(*floats),
             "expected": case.at(case.op.reference)(*floats),
-            "forward": of(case.manual, cotangents["g"])[0],
+            "forward": forward,
             "manual": {
-                kind: of(case.manual, cotangents[kind])[1]
-                for kind in ("g", "h", "mixed", "zero")
+                kind: manual(cotangents[kind]) for kind in ("g", "h", "mixed", "zero")
             },
-            "automatic": of(case.automatic, cotangents["g"])[1],
-            "alone": [
-                (of(case.manual, g)[1], of(case.automatic, g)[1])
-                for g in cotangents["alone"]
-            ],
+            "automatic": automatic(cotangents["g"]),
+            "alone": [(manual(g), automatic(g)) for g in alone],
         }
 
     return run
@@ -159,7 +155,7 @@ def _programs(case):
     yield jax.make_jaxpr(case.at(case.op.reference))(*case.floats)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", a_share(NAMES, 3))
 def test_no_more_is_saved_than_by_automatic_differentiation(name):
     """A key may be kept: what is drawn from it grows with the other arguments."""
     for case in cases(name, dtype=jnp.float32):
@@ -170,7 +166,7 @@ def test_no_more_is_saved_than_by_automatic_differentiation(name):
         assert saved[0] <= saved[1] + key_bytes, (case.name, saved)
 
 
-@pytest.mark.parametrize("name", a_share(PLAIN, 12, 4))
+@pytest.mark.parametrize("name", a_share(PLAIN, 24, 4))
 def test_between_one_sided_differences(name):
     """A smooth function has one slope; at a kink of a convex one there is a range.
 
@@ -204,7 +200,7 @@ def _slopes(case):
     return run
 
 
-@pytest.mark.parametrize("name", a_share(NAMES, 12, 2))
+@pytest.mark.parametrize("name", a_share(NAMES, 36, 5))
 def test_second_order(name):
     """The derivative of <v, vjp(x)(g)> by x and by g."""
     known = list(cases(name))

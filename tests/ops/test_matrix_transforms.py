@@ -19,7 +19,7 @@ def test_without_jit(name):
         assert_near((output, pull(cotangent)), expected, 1e-12, case.name)
 
 
-@pytest.mark.parametrize("name", a_share(NAMES, 12, 6))
+@pytest.mark.parametrize("name", a_share(NAMES, 24, 6))
 def test_vmap_over_each_argument_and_over_all(name):
     known = list(_in_turn(name))
     inputs = [_batched(case, mapped) for case, mapped in known]
@@ -106,7 +106,7 @@ def _two_of(array):
     return jax.random.split(array)  # a key
 
 
-@pytest.mark.parametrize("name", a_share(NAMES, 12, 10))
+@pytest.mark.parametrize("name", a_share(NAMES, 24, 10))
 def test_scan_and_checkpoint(name):
     known = list(cases(name))
     inputs = [(case.floats, case.cotangent()) for case in known]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matrix import assert_near
+from shares import a_share, a_share_of_rows
 
 import funcnn as fn
 from funcnn import ops
@@ -50,7 +51,7 @@ JAX_HAS = {
 }
 
 
-@pytest.mark.parametrize(("shapes", "options"), JAX_HAS.values(), ids=JAX_HAS)
+@pytest.mark.parametrize(("shapes", "options"), a_share_of_rows(JAX_HAS, 4))
 def test_attention_agrees_with_jax_in_float32(shapes, options):
     theirs = {OTHERS_NAMES.get(name, name): v for name, v in options.items()}
     args = inputs(**shapes)
@@ -62,9 +63,16 @@ def test_attention_agrees_with_jax_in_float32(shapes, options):
     assert_near(got, expected, 1e-5)
 
 
-@pytest.mark.parametrize(
-    "shape", [(2, 4, 600, 600), (1, 4, 1, 600), (2, 1, 600, 1), (600, 600), (600,)]
-)
+SHAPES_OF_BIASES = [
+    (2, 1, 600, 1),
+    (2, 4, 600, 600),
+    (1, 4, 1, 600),
+    (600, 600),
+    (600,),
+]
+
+
+@pytest.mark.parametrize("shape", a_share(SHAPES_OF_BIASES, 5))
 def test_a_bias_of_any_broadcast_shape_agrees_with_jax(shape):
     args = (*inputs(), normal(*shape, seed=4))
 

@@ -47,6 +47,7 @@ def test_depthwise_conv_is_conv_with_a_group_for_each_channel():
     assert_near(ops.depthwise_conv(x, kernel, bias, **options), expected)
 
 
+@pytest.mark.slow
 def test_depthwise_conv_is_the_same_by_products_and_by_convolution():
     one, other = "by_products", "by_convolution"
 
@@ -165,6 +166,7 @@ def test_global_pools_are_reductions_and_save_little():
     assert fn.saved_bytes(ops.global_max_pool, x) == 2 * 5 * 4  # a place for each
 
 
+@pytest.mark.slow
 def test_of_equal_entries_the_first_is_the_maximum_of_a_bin():
     for size in (1, (2, 1)):
         x = jnp.zeros((1, 3, 3, 1)).at[0, 1:, 1:].set(7.0)
@@ -176,6 +178,7 @@ def test_of_equal_entries_the_first_is_the_maximum_of_a_bin():
         ]
 
 
+@pytest.mark.slow
 def test_a_nan_is_the_maximum_of_its_bin_and_of_no_other():
     x = normal(1, 4, 1).at[0, 1].set(jnp.nan)
     for size, expected in [(2, [True, False]), (3, [True, True, False]), (1, [True])]:

@@ -27,6 +27,7 @@ def loss_and_gradient(f, logits, *args, **options):
     return loss, pull(jnp.arange(1.0, len(loss) + 1).astype(loss.dtype))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blank", a_share([4, 0], 2))
 def test_agrees_with_optax(blank):
     logits = normal(4, 7, 5).astype(np.float32)
@@ -55,6 +56,7 @@ def test_is_the_sum_over_all_alignments():
         assert_near(loss, -jnp.log(probability)[None], 1e-12)
 
 
+@pytest.mark.slow
 def test_labels_without_room_have_an_infinite_loss_and_a_gradient_of_0():
     logits = normal(4, 3, 3)
     labels = np.array([[1, 1, 0], [1, 2, 1], [1, 2, 2], [1, 1, 1]])
@@ -72,6 +74,7 @@ def test_labels_without_room_have_an_infinite_loss_and_a_gradient_of_0():
     assert_near(jax.grad(left_out)(logits)[0], gradient[0])
 
 
+@pytest.mark.slow
 def test_labels_that_are_none_give_nan_and_a_gradient_of_nan():
     logits = normal(6, 4, 3)
     labels = np.array([[1, 2], [1, 0], [1, 3], [1, -1], [1, 2], [7, -7]])
@@ -84,6 +87,7 @@ def test_labels_that_are_none_give_nan_and_a_gradient_of_nan():
     assert np.isfinite(gradient[np.array([0, 5])]).all()
 
 
+@pytest.mark.slow
 def test_no_labels_and_no_steps():
     logits, steps = normal(2, 3, 3), np.array([[0, 0, 1], [1, 1, 1]])
     labels, paddings = np.zeros((2, 1), int), np.ones((2, 1))
@@ -128,7 +132,7 @@ def test_logits_of_any_size_and_half_precision():
     assert np.isfinite(ops.ctc_loss(logits, *args)).all()  # a class that cannot occur
 
 
-@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, jnp.bfloat16])
+@pytest.mark.parametrize("dtype", a_share([np.uint8, bool, np.int32, jnp.bfloat16], 4))
 def test_paddings_of_any_dtype_and_small_labels(dtype):
     logits = normal(4, 7, 5)
     expected = ops.ctc_loss(logits, PADDINGS, LABELS, LABEL_PADDINGS)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matrix import assert_near
-from shares import a_share
+from shares import a_share, a_share_of_rows
 
 import funcnn as fn
 from funcnn import ops
@@ -54,6 +54,9 @@ BY_OP = {
     )[0],
 }
 every_op = pytest.mark.parametrize("run", BY_OP.values(), ids=BY_OP)
+one_op = pytest.mark.parametrize(
+    "run", a_share_of_rows({n: (run,) for n, run in BY_OP.items()}, 5)
+)
 
 
 def with_tree(params, x):
@@ -70,7 +73,7 @@ def tree():
     }
 
 
-@every_op
+@one_op
 def test_parameters_may_be_a_tree_of_any_dtypes(run):
     def loss(w, x, through=lambda f: f):
         return (through(run)(with_tree, tree() | {"w": w}, x) ** 2).sum()
@@ -202,6 +205,7 @@ def test_arguments_that_do_not_fit(call, error, words):
 # Fixed points.
 
 
+@pytest.mark.slow
 def test_a_fixed_point_is_the_solution_and_its_derivatives_are():
     params = affine_params()
     z = ops.fixed_point(affine_cell, params, jnp.zeros(4))
@@ -394,6 +398,7 @@ def test_the_gradient_is_the_implicit_one_where_the_plan_has_converged():
     assert_near(pull(g)[0], plan * (u[:, None] + v - g) / epsilon)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_plan_that_hardly_spreads_keeps_its_digits():
     random = np.random.default_rng(8)
     cost = np.float32(40 * random.standard_normal((3, 2)))
@@ -410,6 +415,7 @@ def test_the_gradient_of_a_plan_that_hardly_spreads_keeps_its_digits():
     assert abs(automatic - exact).max() > 0.1 * abs(exact).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1)])
 def test_one_row_or_one_column_leave_no_choice(shape):
     plan, pull = jax.vjp(lambda c: ops.sinkhorn(c, epsilon=0.7), normal(*shape))
@@ -417,6 +423,7 @@ def test_one_row_or_one_column_leave_no_choice(shape):
     np.testing.assert_allclose(pull(normal(*shape))[0], 0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_what_weighs_nothing_may_cost_anything():
     cost = jnp.zeros((3, 3), jnp.float32).at[2].set(-1e5).at[:, 2].set(-1e5)
     half = jnp.array([0.5, 0.5, 0], jnp.float32)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matrix import assert_near, refused
+from shares import a_share
 
 import funcnn as fn
 from funcnn import ops
@@ -55,7 +56,7 @@ def test_instance_norm_and_layer_norm_are_the_ends_of_group_norm():
     assert_near(ops.layer_norm(x, scale, bias).reshape(10, 3), rows, 1e-13)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("dtype", a_share([jnp.float32, jnp.bfloat16, jnp.float16], 3))
 @pytest.mark.parametrize("value", [3.0, -1234.5, 60000.0])
 def test_equal_values_give_the_bias_however_large_they_are(value, dtype):
     x = jnp.full((2, 700, 3), value, dtype)
@@ -91,6 +92,7 @@ def test_unit_norm_neither_overflows_nor_underflows(size):
     np.testing.assert_allclose(dx, expected, rtol=1e-5, atol=1e-38)
 
 
+@pytest.mark.slow
 def test_unit_norm_of_zeros_is_zeros_and_so_is_its_gradient():
     x = jnp.array([[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]])
     y, pull = jax.vjp(ops.unit_norm, x)
@@ -129,6 +131,7 @@ def singular(kernel):
     return jnp.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
 
 
+@pytest.mark.slow
 def test_spectral_norm_and_its_gradient_reach_those_of_the_singular_value():
     kernel, u, g = normal(2, 3, 4), normal(4), normal(2, 3, 4)
     y, pull, _ = jax.vjp(

@@ -181,6 +181,7 @@ def test_slopes_keep_their_digits_where_the_gates_saturate():
 # Linear ones.
 
 
+@pytest.mark.slow
 def test_linear_recurrences_of_ones_are_sums_and_of_nothing_added_products():
     x, initial = normal(2, 300, 3) / 9, normal(2, 3, seed=1)
     sums = ops.linear_recurrence(np.ones_like(x), x, initial)

@@ -4,6 +4,7 @@ import chex
 import jax
 import numpy as np
 import pytest
+from shares import a_share
 from training_examples import classes, classification, train_state, training
 
 import funcnn as fn
@@ -20,7 +21,7 @@ def of_the_full_batch():
     return {name: float(value) for name, value in metrics.items()}
 
 
-@pytest.mark.parametrize("batch_size", [23, 500, 10, 11])
+@pytest.mark.parametrize("batch_size", a_share([10, 23, 500, 11], 2))
 def test_every_batch_size_gives_the_mean_over_all(of_the_full_batch, batch_size):
     figures = training.evaluate(LOSS, STATE, DATA, batch_size=batch_size)
     assert figures.keys() == {"loss", "accuracy"}
