@@ -5,6 +5,9 @@ import importlib.metadata
 import os
 import pathlib
 import sys
+import zlib
+
+import pytest
 
 # Tests compile thousands of tiny programs and run each once: what makes them fast
 # would cost most of the time. Set before JAX starts.
@@ -29,3 +32,25 @@ sys.path.append(str(pathlib.Path(__file__).parent.parent))
 
 # Tracing makes many small objects; with each collection all of JAX would be searched.
 gc.set_threshold(100_000, 20, 20)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--part",
+        metavar="K/N",
+        help="run only part K of N, from 0/N; CI takes another with each commit",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    part = config.getoption("part")
+    if part is None:
+        return
+    try:
+        k, n = map(int, part.split("/"))
+        assert 0 <= k < n
+    except (ValueError, AssertionError):
+        raise pytest.UsageError(f"--part needs K/N with K < N, got {part}") from None
+    chosen = {i for i in items if zlib.crc32(i.nodeid.encode()) % n == k}
+    config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
+    items[:] = [i for i in items if i in chosen]

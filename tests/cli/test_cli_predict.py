@@ -8,6 +8,7 @@ import pytest
 from commands import run
 from idx_files import idx
 from PIL import Image
+from shares import a_share_of_rows
 
 
 @pytest.fixture
@@ -84,14 +85,29 @@ def _no_weights(folder):
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [
-        (_no_config, ["no run folder"]),
-        (_config_of_another_kind, ["config.json", "transformer"]),
-        (_config_that_is_not_json, ["config.json", "not JSON"]),
-        (_weights_of_another_model, ["params.0.kernel is missing"]),
-        (_damaged_weights, ["params.safetensors", "not a safetensors file"]),
-        (_no_weights, ["params.safetensors", "No such file"]),
-    ],
+    a_share_of_rows(
+        {
+            "weights of another model": (
+                _weights_of_another_model,
+                ["params.0.kernel is missing"],
+            ),
+            "no config": (_no_config, ["no run folder"]),
+            "config of another kind": (
+                _config_of_another_kind,
+                ["config.json", "transformer"],
+            ),
+            "config that is not JSON": (
+                _config_that_is_not_json,
+                ["config.json", "not JSON"],
+            ),
+            "damaged weights": (
+                _damaged_weights,
+                ["params.safetensors", "not a safetensors file"],
+            ),
+            "no weights": (_no_weights, ["params.safetensors", "No such file"]),
+        },
+        3,
+    ),
 )
 def test_runs_that_cannot_be_loaded(trained, pictures, tmp_path, spoil, words):
     folder = tmp_path / "run"

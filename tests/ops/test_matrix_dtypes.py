@@ -13,7 +13,7 @@ from funcnn.gradients._precision import errors, in_both_precisions, worst_in_ulp
 DTYPES = [jnp.float32, jnp.bfloat16, jnp.float16]
 
 
-@pytest.mark.parametrize("name", a_share(NAMES, 24, 8))
+@pytest.mark.parametrize("name", a_share(NAMES, 36, 8))
 def test_dtypes_and_digits(name):
     """A cotangent has its primal's dtype, and is right to the dtype's last digits.
 

@@ -155,7 +155,7 @@ def _programs(case):
     yield jax.make_jaxpr(case.at(case.op.reference))(*case.floats)
 
 
-@pytest.mark.parametrize("name", a_share(NAMES, 3))
+@pytest.mark.parametrize("name", a_share(NAMES, 9))
 def test_no_more_is_saved_than_by_automatic_differentiation(name):
     """A key may be kept: what is drawn from it grows with the other arguments."""
     for case in cases(name, dtype=jnp.float32):

@@ -50,6 +50,35 @@ def test_broadcast_dims_are_flaxs():
     )
 
 
+@pytest.mark.parametrize("rate", [0.0, 1e-3, 0.1, 0.5, 0.9, 1 - 1e-3])
+def test_masks_have_their_rate_in_rows_in_columns_and_along_bits(rate):
+    """Within five standard deviations of what independent entries would have."""
+    n = 512
+    dropped = np.asarray(ops.dropout(jnp.ones((n, n)), KEY, rate)) == 0
+    deviation = (rate * (1 - rate)) ** 0.5
+    assert abs(dropped.mean() - rate) <= 5 * deviation / n
+    for axis in (0, 1):
+        assert abs(dropped.mean(axis) - rate).max() <= 5 * deviation / n**0.5
+    for apart in (1, 2, 4, 16, 128, n, 4 * n, n * n // 2):  # neighbours in a bit
+        both = dropped.ravel() & np.roll(dropped.ravel(), apart)
+        assert abs(both.mean() - rate**2) <= 5 * deviation / n
+
+
+def test_masks_of_other_keys_have_nothing_in_common():
+    keys = jax.random.split(KEY, 64)
+    draw = jax.jit(jax.vmap(lambda key: ops.dropout(jnp.ones(4096), key, 0.5)))
+    signs = np.asarray(draw(keys)) - 1
+    correlations = signs @ signs.T / 4096
+    assert abs(correlations - np.eye(64)).max() <= 5 / 4096**0.5
+
+
+def test_no_mask_is_in_memory():
+    x = jnp.ones((64, 1024))
+    pulled = jax.jit(lambda x, g: jax.vjp(lambda x: ops.dropout(x, KEY, 0.1), x)[1](g))
+    memory = pulled.lower(x, x).compile().memory_analysis()
+    assert memory.temp_size_in_bytes < x.size
+
+
 def test_masks_are_not_saved():
     x = jnp.ones((50, 7, 9))
     for op in (ops.drop_path, ops.spatial_dropout):

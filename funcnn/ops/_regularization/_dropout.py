@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import check_key, floats
+from funcnn.ops._regularization._keep_mask import keep_mask
 from funcnn.rules import rule
 
 
@@ -32,8 +33,8 @@ def dropout(
 
     Gradient. y = x m / (1 - rate) with a mask m of zeros and ones that does not
     depend on x, so dx = g m / (1 - rate). The key gets None.
-    Saved: the key. The mask is drawn again from it, which costs the draw a second
-    time and saves an array of the size of x.
+    Saved: the key. The mask is made again from it, which is cheaper than to keep it:
+    `keep_mask` has how, and how it is not that of `jax.random.bernoulli`.
     Kinks: none; a dropped infinity gives 0.
     Source: Srivastava et al. (2014), JMLR 15; `broadcast_dims` is Flax's.
     """
@@ -96,7 +97,7 @@ def _drop(x, key, rate, together):
     if rate == 1 or not x.size:  # needs no key
         return jnp.zeros_like(x)
     shape = tuple(1 if axis in together else n for axis, n in enumerate(x.shape))
-    kept = jax.random.bernoulli(key, 1 - rate, shape)
+    kept = keep_mask(key, 1 - rate, shape)
     return jnp.where(kept, x / (1 - rate), 0)
 
 
