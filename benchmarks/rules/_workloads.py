@@ -207,7 +207,7 @@ def _convolutions() -> Iterator[Row]:
         lambda d: (
             d.normal(*IMAGES),
             d.weights(3, 3, 1, 64),
-            d.weights(1, 1, 64, 64),
+            d.weights(64, 64),
             d.normal(64),
         ),
     )
@@ -530,9 +530,7 @@ def _implicits() -> Iterator[Row]:
     )
     yield (
         "reversible_sequence",
-        lambda kernels, x1, x2: ops.reversible_sequence(
-            _flow, _flow, (kernels, kernels), x1, x2
-        ),
+        lambda kernels, x1, x2: ops.reversible_sequence(_flow, _flow, kernels, x1, x2),
         lambda d: (
             d.weights(8, 128, 128),
             d.normal(512, 128),

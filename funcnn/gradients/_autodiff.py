@@ -1,5 +1,6 @@
 """A program with every hand-written rule taken out."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +51,16 @@ def autodiff(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _undecorated(custom: Any, call: Call) -> Call:
     del call
-    return _jax.undecorated(custom)
+    plain = _jax.undecorated(custom)
+
+    def positional(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:  # as a rule is called: its primal function has positions alone
+            bound = inspect.signature(plain).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        return plain(*args, **kwargs)
+
+    return positional
 
 
 def without_rules(equation: _jax.Equation) -> Any:

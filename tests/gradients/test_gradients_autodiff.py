@@ -143,6 +143,29 @@ def test_a_custom_vjp_of_somebody_else_is_stripped():
     assert jax.grad(fn.autodiff(clipped))(3.0) == 6
 
 
+def test_a_rule_is_called_by_keyword_too():
+    def power(x, exponent=2.0, scale=3.0):
+        return scale * x**exponent
+
+    def backward(exponent, scale, x, g):
+        return (2 * g * scale * exponent * x ** (exponent - 1),)  # twice too large
+
+    op = fn.rule(
+        power,
+        lambda x, exponent, scale: (power(x, exponent, scale), x),
+        backward,
+        static=["exponent", "scale"],
+        cases=lambda normal: [(normal(3), 2.0, 3.0)],
+    )
+
+    def f(x):
+        return op(scale=5.0, x=x) + op(x, exponent=3.0)
+
+    expected = jax.grad(lambda x: power(x, scale=5.0) + power(x, 3.0))(X)
+    np.testing.assert_allclose(jax.grad(fn.autodiff(f))(X), expected, rtol=1e-6)
+    np.testing.assert_allclose(fn.autodiff(f)(X), f(X), rtol=1e-6)
+
+
 def test_arguments_that_are_no_arrays_are_kept():
     def f(x, *, train, mode="sum", ids=None):
         assert train is True
