@@ -9,7 +9,7 @@ from matrix import assert_near, cases, refused, together
 
 import funcnn as fn
 from funcnn import ops
-from funcnn.ops._convolution import _convolve, _max_pool
+from funcnn.ops._convolution import _kernel_cotangent, _max_pool
 from funcnn.ops._regularization._dropout import _dropout as dropout_rule
 
 
@@ -146,8 +146,9 @@ def test_mixed_dtypes_promote_and_cotangents_go_back():
 
 def test_the_kernels_cotangent_is_the_same_by_products_and_by_convolution():
     def both(x, g, *where):
-        by_products = _convolve.kernel_cotangent_by_products(x, g, *where)
-        return by_products, _convolve.kernel_cotangent_by_convolution(x, g, *where)
+        by_products = _kernel_cotangent.kernel_cotangent_by_products(x, g, *where)
+        plain = _kernel_cotangent.kernel_cotangent_by_convolution(x, g, *where)
+        return by_products, plain
 
     _check_both(both, cases("conv.conv"), first=3)
 

@@ -4,15 +4,18 @@ import dataclasses
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 
 from funcnn.errors import ShapeError
+from funcnn.ops._arguments import wide
 from funcnn.ops._convolution._convolve import (
     convolution_arguments,
     convolved,
-    kernel_cotangent,
     spread,
     turned,
 )
+from funcnn.ops._convolution._kernel_cotangent import kernel_cotangent
 from funcnn.ops._convolution._windows import Padding, windows
 from funcnn.ops._products._affine import bias_cotangent, presence
 from funcnn.rules import rule
@@ -110,8 +113,23 @@ def _forward(x, kernel, bias, where, groups):
 
 def _backward(where, groups, saved, g):
     x, kernel, bias = saved
-    dx = spread(g, turned(kernel, groups), where, groups)
+    dx = _input_cotangent(kernel, g, where, groups)
     return dx, kernel_cotangent(x, g, where, groups), bias_cotangent(bias, g)
+
+
+def _input_cotangent(kernel, g, where, groups):
+    """On CPU, XLA's convolution to one channel is slow: it is a product there."""
+
+    def by_convolution(kernel, g):
+        return spread(g, turned(kernel, groups), where, groups)
+
+    def by_product(kernel, g):
+        taps, dtype = kernel.reshape(-1, kernel.shape[-1]), wide(g).dtype
+        shares = jnp.matmul(g, taps.T, preferred_element_type=dtype)
+        return where.added_up(jnp.split(shares, shares.shape[-1], -1)).astype(g.dtype)
+
+    cpu = by_product if kernel.shape[-2] == groups == 1 else by_convolution
+    return lax.platform_dependent(kernel, g, cpu=cpu, default=by_convolution)
 
 
 def _cases(normal):

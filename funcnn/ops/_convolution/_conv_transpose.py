@@ -8,10 +8,10 @@ from funcnn.errors import ShapeError
 from funcnn.ops._convolution._convolve import (
     convolution_arguments,
     convolved,
-    kernel_cotangent,
     spread,
     turned,
 )
+from funcnn.ops._convolution._kernel_cotangent import kernel_cotangent
 from funcnn.ops._convolution._windows import (
     Padding,
     Windows,

@@ -12,10 +12,12 @@ from funcnn.ops._convolution._convolve import (
     check_window_axes,
     convolved,
     floats_and_bias,
-    kernel_cotangent_by_convolution,
     spread,
-    summed_over_chunks,
     turned,
+)
+from funcnn.ops._convolution._kernel_cotangent import (
+    kernel_cotangent_by_convolution,
+    summed_over_chunks,
 )
 from funcnn.ops._convolution._windows import Padding, Windows, windows
 from funcnn.ops._products._affine import bias_cotangent, presence
