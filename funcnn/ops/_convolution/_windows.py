@@ -81,15 +81,34 @@ class Windows:
         offset becomes (batch, *spatial, c), in float32 or wider.
         """
         ends = [n + low + high for n, (low, high) in zip(self.spatial, self.padding)]
-        total: Any = 0
+        blocks = [-(-n // s) for n, s in zip(ends, self.stride)]
+        sums: dict[Offset, Any] = {}  # by the place within a stride
         for offset, share in zip(self.offsets, shares, strict=True):
-            rows = zip(offset, self.dilation, ends, self.reach, self.stride)
-            edges = [(o * d, n - o * d - r, s - 1) for o, d, n, r, s in rows]
+            places = [o * d for o, d in zip(offset, self.dilation)]
+            turns, phase = zip(*(divmod(p, s) for p, s in zip(places, self.stride)))
+            rows = zip(turns, blocks, self.output)
+            edges = [(q, n - q - m, 0) for q, n, m in rows]
             part = wide(share)
             zero = jnp.zeros((), part.dtype)
-            total += lax.pad(part, zero, [(0, 0, 0), *edges, (0, 0, 0)])
+            part = lax.pad(part, zero, [(0, 0, 0), *edges, (0, 0, 0)])
+            sums[phase] = sums.get(phase, 0) + part
+        return self._interleaved(sums, blocks)
+
+    def _interleaved(self, sums: dict[Offset, Any], blocks: list[int]) -> jax.Array:
+        """From blocks of the stride's size, each place's entries by itself."""
+        first = next(iter(sums.values()))
+
+        def along(axis: int, phase: Offset) -> Any:
+            if axis == len(blocks):
+                return sums.get(phase, jnp.zeros_like(first))
+            inner = [along(axis + 1, (*phase, i)) for i in range(self.stride[axis])]
+            # The inner axes are already doubled: those of this axis stand before them.
+            return jnp.stack(inner, 2 + axis) if len(inner) > 1 else inner[0]
+
+        extents = (n * s for n, s in zip(blocks, self.stride))
+        whole = along(0, ()).reshape(first.shape[0], *extents, first.shape[-1])
         pairs = zip(self.spatial, self.padding)
-        return total[:, *(slice(low, low + n) for n, (low, _) in pairs)]
+        return whole[:, *(slice(low, low + n) for n, (low, _) in pairs)]
 
 
 def windows(
