@@ -14,6 +14,7 @@ PARTS = {"steps": steps}
 app = typer.Typer(
     help="Measures funcnn beside others; without a command, all of these.",
     add_completion=False,
+    rich_markup_mode=None,
 )
 
 

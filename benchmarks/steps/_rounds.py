@@ -14,7 +14,7 @@ from benchmarks.steps._frameworks import MEMORY, PRODUCT, Framework
 from benchmarks.steps._results import Measured, Result
 from benchmarks.steps._workloads import Workload
 
-LOSSES = 20
+LOSSES = 30
 _TURN = 0.5  # seconds that a turn should last
 _REST = 0.05  # until the threads of the one before sleep
 INSTALL = "pip install 'funcnn[benchmarks]'"
