@@ -51,7 +51,9 @@ def _checked(kind: str, text: str, known: list[str]) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in known:
-            raise typer.BadParameter(f"no {kind} {name!r}; there are {', '.join(known)}")
+            raise typer.BadParameter(
+                f"no {kind} {name!r}; there are {', '.join(known)}"
+            )
     return names
 
 

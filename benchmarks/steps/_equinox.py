@@ -25,6 +25,7 @@ def build(workload: w.Workload) -> Trainer:
         batch = (batch[0].transpose(0, 3, 1, 2), batch[1])
     keys = (jax.random.key(number) for number in itertools.count())
     model, state = eqx.nn.make_with_state(_MODELS[workload.name])(keys)
+    model = _drawn(model, keys)
     optimizer = optax.adam(w.RATE)
 
     def loss_fn(model: Any, state: Any, inputs: Any, labels: Any) -> Any:
@@ -47,6 +48,23 @@ def build(workload: w.Workload) -> Trainer:
     return Looped(
         carried, (model, state, optimizer.init(arrays)), batch, number_of(arrays)
     )
+
+
+def _drawn(model: Any, keys: Keys) -> Any:
+    """The model with kernels drawn with variance 1 / fan-in, as the others do."""
+
+    def draw(leaf: Any) -> Any:
+        if not eqx.is_inexact_array(leaf) or leaf.ndim < 2:
+            return leaf
+        return jax.random.normal(next(keys), leaf.shape) * leaf[0].size ** -0.5
+
+    def is_table(part: Any) -> bool:
+        return isinstance(part, eqx.nn.Embedding)
+
+    def part_drawn(part: Any) -> Any:
+        return part if is_table(part) else draw(part)
+
+    return jax.tree.map(part_drawn, model, is_leaf=is_table)
 
 
 def _attention() -> Any:
@@ -177,7 +195,7 @@ class _GPT(eqx.Module):
 
     def __init__(self, keys: Keys) -> None:
         tables = [
-            0.02 * jax.random.normal(next(keys), (rows, w.WIDTH))
+            w.EMBEDDING_DEVIATION * jax.random.normal(next(keys), (rows, w.WIDTH))
             for rows in (w.VOCABULARY, w.LENGTH)
         ]
         self.tokens, self.positions = (eqx.nn.Embedding(weight=t) for t in tables)

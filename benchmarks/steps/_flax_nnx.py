@@ -40,9 +40,7 @@ def _attention(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
 
 def _mlp(rngs: nnx.Rngs) -> Any:
     hidden = nnx.Linear(w.PIXELS, w.HIDDEN, rngs=rngs)
-    return nnx.Sequential(
-        hidden, nnx.relu, nnx.Linear(w.HIDDEN, w.CLASSES, rngs=rngs)
-    )
+    return nnx.Sequential(hidden, nnx.relu, nnx.Linear(w.HIDDEN, w.CLASSES, rngs=rngs))
 
 
 def _max_pool(x: jax.Array) -> jax.Array:
@@ -73,9 +71,7 @@ class _Convolved(nnx.Module):
         self, inputs: int, outputs: int, size: int, stride: int, rngs: nnx.Rngs
     ) -> None:
         sizes, strides = (size, size), (stride, stride)
-        self.conv = nnx.Conv(
-            inputs, outputs, sizes, strides, use_bias=False, rngs=rngs
-        )
+        self.conv = nnx.Conv(inputs, outputs, sizes, strides, use_bias=False, rngs=rngs)
         self.norm = nnx.BatchNorm(outputs, momentum=0.9, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -127,8 +123,10 @@ class _TransformerBlock(nnx.Module):
 
 class _Embedded(nnx.Module):
     def __init__(self, rngs: nnx.Rngs) -> None:
-        self.tokens = nnx.Embed(w.VOCABULARY, w.WIDTH, rngs=rngs)
-        self.positions = nnx.Embed(w.LENGTH, w.WIDTH, rngs=rngs)
+        draw = nnx.initializers.normal(w.EMBEDDING_DEVIATION)
+        options: Any = {"embedding_init": draw, "rngs": rngs}
+        self.tokens = nnx.Embed(w.VOCABULARY, w.WIDTH, **options)
+        self.positions = nnx.Embed(w.LENGTH, w.WIDTH, **options)
 
     def __call__(self, tokens: jax.Array) -> jax.Array:
         return self.tokens(tokens) + self.positions(jnp.arange(tokens.shape[1]))

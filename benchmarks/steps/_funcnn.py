@@ -34,9 +34,7 @@ def build(workload: w.Workload) -> Trainer:
         return descended(_attention, batch)
     model = _MODELS[workload.name]()
     optimizer = optax.adam(w.RATE)
-    state = fn.training.TrainState.create(
-        model, optimizer, jax.random.key(0), batch[0]
-    )
+    state = fn.training.TrainState.create(model, optimizer, jax.random.key(0), batch[0])
     loss_fn = fn.training.supervised(model, fn.softmax_cross_entropy)
     step = fn.training.make_step(loss_fn, optimizer)
 
@@ -76,9 +74,7 @@ def _convolved(channels: int, size: int, stride: int = 1) -> Chain:
 
 
 def _block(channels: int, stride: int) -> Chain:
-    layer = Chain(
-        _convolved(channels, 3, stride), fn.relu, _convolved(channels, 3)
-    )
+    layer = Chain(_convolved(channels, 3, stride), fn.relu, _convolved(channels, 3))
     shortcut = _convolved(channels, 1, stride) if stride > 1 else None
     return Chain(Residual(layer, shortcut), fn.relu)
 
@@ -92,13 +88,16 @@ def _resnet() -> Chain:
     return Chain(stem, *blocks, GlobalAvgPool(), Dense(w.CLASSES))
 
 
+_draw = jax.nn.initializers.normal(w.EMBEDDING_DEVIATION)
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class _Positions(fn.Layer):
     """Adds a learned row for each position: (..., t, d) -> (..., t, d)."""
 
     def init(self, key: jax.Array, x: Any) -> tuple[Any, Any]:
         shape = x.shape[-2:]
-        return {"embedding": 0.02 * jax.random.normal(key, shape, x.dtype)}, ()
+        return {"embedding": _draw(key, shape, x.dtype)}, ()
 
     def apply(
         self,
@@ -118,7 +117,7 @@ def _gpt() -> Chain:
         for _ in range(w.DEPTH)
     ]
     return Chain(
-        Embed(w.VOCABULARY, w.WIDTH),
+        Embed(w.VOCABULARY, w.WIDTH, _draw),
         _Positions(),
         *blocks,
         LayerNorm(),

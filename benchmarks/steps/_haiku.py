@@ -96,8 +96,9 @@ def _norm(x: jax.Array) -> jax.Array:
 
 
 def _gpt(tokens: jax.Array) -> jax.Array:
-    x = hk.Embed(w.VOCABULARY, w.WIDTH)(tokens)
-    x = x + hk.Embed(w.LENGTH, w.WIDTH)(jnp.arange(tokens.shape[1]))
+    draw = hk.initializers.RandomNormal(w.EMBEDDING_DEVIATION)
+    x = hk.Embed(w.VOCABULARY, w.WIDTH, w_init=draw)(tokens)
+    x = x + hk.Embed(w.LENGTH, w.WIDTH, w_init=draw)(jnp.arange(tokens.shape[1]))
     init = hk.initializers.VarianceScaling()
     for _ in range(w.DEPTH):
         attention = hk.MultiHeadAttention(w.HEADS, w.WIDTH // w.HEADS, w_init=init)

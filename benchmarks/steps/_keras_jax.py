@@ -89,18 +89,22 @@ def _gelu(x: Any) -> Any:
     return keras.activations.gelu(x, approximate=True)
 
 
+def _draw() -> Any:
+    return keras.initializers.RandomNormal(stddev=w.EMBEDDING_DEVIATION)
+
+
 class _Positions(layers.Layer):
     """Adds a learned row for each position."""
 
     def build(self, shape: Any) -> None:
-        self.rows = self.add_weight(shape=shape[1:], initializer="uniform")
+        self.rows = self.add_weight(shape=shape[1:], initializer=_draw())
 
     def call(self, x: Any) -> Any:
         return x + self.rows
 
 
 def _gpt(tokens: Any) -> Any:
-    x = layers.Embedding(w.VOCABULARY, w.WIDTH)(tokens)
+    x = layers.Embedding(w.VOCABULARY, w.WIDTH, _draw())(tokens)
     x = _Positions()(x)
     for _ in range(w.DEPTH):
         attention = layers.MultiHeadAttention(w.HEADS, w.WIDTH // w.HEADS)

@@ -40,7 +40,8 @@ def _drawing(key: jax.Array) -> Draw:
     numbers = itertools.count()
 
     def draw(*shape: int) -> jax.Array:
-        return initializers.he_normal()(jax.random.fold_in(key, next(numbers)), shape)
+        own = jax.random.fold_in(key, next(numbers))
+        return initializers.lecun_normal()(own, shape)
 
     return draw
 
@@ -161,6 +162,10 @@ def attention(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
     return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
 
 
+def _table(draw: Draw, rows: int) -> jax.Array:
+    return w.EMBEDDING_DEVIATION * rows**0.5 * draw(rows, w.WIDTH)
+
+
 def _gpt_init(draw: Draw) -> tuple[Params, Any]:
     def block() -> Params:
         names = ("query", "key", "value", "out")
@@ -173,8 +178,8 @@ def _gpt_init(draw: Draw) -> tuple[Params, Any]:
         }
 
     return {
-        "tokens": draw(w.VOCABULARY, w.WIDTH),
-        "positions": draw(w.LENGTH, w.WIDTH),
+        "tokens": _table(draw, w.VOCABULARY),
+        "positions": _table(draw, w.LENGTH),
         "blocks": [block() for _ in range(w.DEPTH)],
         "norm": _norm_init(w.WIDTH),
         "logits": _dense_init(draw, w.WIDTH, w.VOCABULARY),
@@ -197,7 +202,7 @@ def _gpt(params: Params, state: Any, tokens: jax.Array) -> tuple[jax.Array, Any]
 def _lstm_init(draw: Draw) -> tuple[Params, Any]:
     return {
         "inputs": _dense_init(draw, w.INPUTS, 4 * w.FEATURES),
-        "recurrent": draw(w.FEATURES, 4 * w.FEATURES) / 2,
+        "recurrent": draw(w.FEATURES, 4 * w.FEATURES),
         "out": _dense_init(draw, w.FEATURES, w.CLASSES),
     }, ()
 

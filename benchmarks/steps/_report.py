@@ -129,7 +129,14 @@ def _ratio(ratio: float | None) -> str:
 
 def _checks(results: Sequence[Result]) -> str:
     header = "workload framework parameters from to quartiles".split()
-    header = ["workload", "framework", "parameters", "loss from", "to", "ms, half of it"]
+    header = [
+        "workload",
+        "framework",
+        "parameters",
+        "loss from",
+        "to",
+        "ms, half of it",
+    ]
     rows = [
         [
             result.workload.name,

@@ -5,12 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from benchmarks.steps._workloads import MEMORY_BYTES, PRODUCT_FLOPS
 from benchmarks.steps._frameworks import FRAMEWORKS, OURS, TORCH, Framework
-from benchmarks.steps._workloads import Workload
-
-# Frameworks draw their first parameters differently; the same ones agree further.
-LOSS_FACTOR = 1.5
+from benchmarks.steps._workloads import MEMORY_BYTES, PRODUCT_FLOPS, Workload
 
 
 @dataclasses.dataclass
@@ -105,7 +101,7 @@ class Result:
             if not entry.losses[-1] < entry.losses[0]
         ]
         ends = [entry.losses[-1] for entry in learning.values()]
-        if ends and not max(ends) <= LOSS_FACTOR * min(ends):
+        if ends and not max(ends) <= self.workload.loss_factor * min(ends):
             doubts.append(f"{self.workload.name}: the losses do not fall alike")
         wanted = self.workload.parameters
         return doubts + [

@@ -14,7 +14,7 @@ from benchmarks.steps._frameworks import MEMORY, PRODUCT, Framework
 from benchmarks.steps._results import Measured, Result
 from benchmarks.steps._workloads import Workload
 
-LOSSES = 30
+_WARM_UP = 3  # steps, where no losses are looked at
 _TURN = 0.5  # seconds that a turn should last
 _REST = 0.05  # until the threads of the one before sleep
 INSTALL = "pip install 'funcnn[benchmarks]'"
@@ -22,7 +22,7 @@ INSTALL = "pip install 'funcnn[benchmarks]'"
 Say = Callable[[str], None]
 
 
-class Failed(RuntimeError):
+class WorkerError(RuntimeError):
     """A worker that can say no more, and why."""
 
 
@@ -30,7 +30,7 @@ class Worker:
     """The process of one competitor; it is idle unless it is asked."""
 
     def __init__(self, framework: Framework, workload: Workload) -> None:
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in `close`
         # in a session of its own, so that Ctrl-C ends the measuring and not this
         self._process = subprocess.Popen(
             [sys.executable, "-m", _WORKER, framework.place, workload.name],
@@ -52,10 +52,10 @@ class Worker:
                 print(command, file=pipes.stdin, flush=True)
         line = pipes.stdout.readline()
         if not line:
-            raise Failed(self._last_words())
+            raise WorkerError(self._last_words())
         answer: dict[str, Any] = json.loads(line)
         if "missing" in answer:
-            raise Failed(f"not installed: {INSTALL}")
+            raise WorkerError(f"not installed: {INSTALL}")
         return answer
 
     def _last_words(self) -> str:
@@ -102,8 +102,10 @@ def _started(
         worker = Worker(entry.framework, result.workload)
         stack.callback(worker.close)
         try:
-            steps = _warmed(worker, entry)
-        except Failed as problem:
+            trains = entry.framework.name in result.entries
+            checked = result.workload.checked_steps if trains else 0
+            steps = _warmed(worker, entry, checked)
+        except WorkerError as problem:
             entry.problem = str(problem)
             say(f"{result.workload.name}: {entry.framework.title} {problem}")
         else:
@@ -112,11 +114,11 @@ def _started(
             )
 
 
-def _warmed(worker: Worker, entry: Measured) -> int:
+def _warmed(worker: Worker, entry: Measured, checked: int) -> int:
     """Compiles and trains a little; how many steps fill a turn."""
     entry.parameters = worker.ask()["parameters"]
-    losses = worker.ask(f"losses {LOSSES if entry.parameters else 3}")["losses"]
-    entry.losses = losses if entry.parameters else []
+    losses = worker.ask(f"losses {checked or _WARM_UP}")["losses"]
+    entry.losses = losses if checked else []
     return max(1, round(_TURN / worker.ask("time 2")["seconds"] * 2))
 
 
@@ -126,5 +128,5 @@ def _turn(worker: Worker, entry: Measured, steps: int) -> None:
     time.sleep(_REST)
     try:
         entry.seconds.append(worker.ask(f"time {steps}")["seconds"] / steps)
-    except Failed as problem:
+    except WorkerError as problem:
         entry.problem = str(problem)

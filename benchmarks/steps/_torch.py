@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from benchmarks.steps import _workloads as w
 from benchmarks.steps._protocol import Looped, Trainer
@@ -32,18 +32,31 @@ def _built(workload: w.Workload, compiled: Callable[[Any], Any]) -> Trainer:
     if workload.name == "gpt":
         inputs = inputs.long()
     model = _MODELS[workload.name]()
+    _draw(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=w.RATE)
     forward = compiled(model)
 
     def step(inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor]:
         optimizer.zero_grad(set_to_none=True)
         logits = forward(inputs)
-        loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+        loss = functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
         loss.backward()
         optimizer.step()
         return (loss.detach(),)
 
     return Looped(step, (), (inputs, labels), _number_of(model.parameters()))
+
+
+def _draw(model: nn.Module) -> None:
+    """Draws kernels with variance 1 / fan-in, as the others do, and zeros biases."""
+    tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
+    for name, parameter in model.named_parameters():
+        if any(parameter is table for table in tables):
+            nn.init.normal_(parameter, std=w.EMBEDDING_DEVIATION)
+        elif parameter.ndim > 1:
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+        elif "bias" in name:
+            nn.init.zeros_(parameter)
 
 
 def _number_of(tensors: Any) -> int:
@@ -53,8 +66,8 @@ def _number_of(tensors: Any) -> int:
 def _attention_loss(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, wanted: torch.Tensor
 ) -> torch.Tensor:
-    y = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    return F.mse_loss(y, wanted)
+    y = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    return functional.mse_loss(y, wanted)
 
 
 def _descended(loss_fn: Callable[..., torch.Tensor], batch: Any) -> Trainer:
@@ -110,8 +123,8 @@ class _Block(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.second(F.relu(self.first(x)))
-        return F.relu(y + self.shortcut(x))
+        y = self.second(functional.relu(self.first(x)))
+        return functional.relu(y + self.shortcut(x))
 
 
 def _resnet() -> nn.Module:
@@ -140,9 +153,9 @@ class _TransformerBlock(nn.Module):
         b, t, d = x.shape
         heads = self.heads(self.norm1(x)).view(b, t, 3, w.HEADS, d // w.HEADS)
         q, k, v = heads.permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(y.transpose(1, 2).reshape(b, t, d))
-        y = F.gelu(self.up(self.norm2(x)), approximate="tanh")
+        y = functional.gelu(self.up(self.norm2(x)), approximate="tanh")
         return x + self.down(y)
 
 
@@ -151,8 +164,6 @@ class _GPT(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(w.VOCABULARY, w.WIDTH)
         self.positions = nn.Embedding(w.LENGTH, w.WIDTH)
-        for table in (self.tokens, self.positions):
-            nn.init.normal_(table.weight, std=0.02)  # as GPT-2; by default 1
         self.blocks = nn.Sequential(*(_TransformerBlock() for _ in range(w.DEPTH)))
         self.norm = nn.LayerNorm(w.WIDTH)
         self.logits = nn.Linear(w.WIDTH, w.VOCABULARY)
