@@ -6,10 +6,18 @@ here; without a subcommand they run one after another.
 
 import typer
 
-from benchmarks.steps import steps
+from benchmarks.compile_time import compile_time
+from benchmarks.dispatch import dispatch
+from benchmarks.import_time import imports
+from benchmarks.steps._command import steps
 
 # A new part is one entry.
-PARTS = {"steps": steps}
+PARTS = {
+    "steps": steps,
+    "dispatch": dispatch,
+    "compile": compile_time,
+    "imports": imports,
+}
 
 app = typer.Typer(
     help="Measures funcnn beside others; without a command, all of these.",
@@ -20,7 +28,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def everything(context: typer.Context) -> None:
-    """Runs every part with its defaults, unless one was named."""
+    """Measures funcnn beside others; without a command, all of these."""
     if context.invoked_subcommand is None:
         for part in PARTS.values():
             part()

@@ -1,3 +1,1 @@
-"""Whole training steps, funcnn beside its peers."""
-
-from benchmarks.steps._command import steps as steps
+"""Whole training steps, funcnn beside its peers; `_command` runs them."""

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
+from benchmarks._written import OUT
 from benchmarks.steps._frameworks import FRAMEWORKS
-from benchmarks.steps._report import as_text, write
+from benchmarks.steps._report import as_text, write_all
 from benchmarks.steps._results import Result, chosen
 from benchmarks.steps._rounds import measure
 from benchmarks.steps._workloads import WORKLOADS
-
-OUT = pathlib.Path("benchmarks/results")
 
 
 def steps(
@@ -43,7 +42,7 @@ def steps(
             measure(results[-1], competitors, rounds, _say)
     except KeyboardInterrupt:
         _say("interrupted; what was measured is written")
-    write(results, out)
+    write_all(results, out)
     print(as_text(results))
 
 

@@ -1,15 +1,12 @@
 """The results as a table, as JSON, and as bars."""
 
-import importlib.metadata
-import json
-import os
 import pathlib
-import platform
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks._written import versions, write
 from benchmarks.steps._frameworks import OURS, TORCH
 from benchmarks.steps._results import Measured, Result
 from funcnn._tables import text_table
@@ -22,33 +19,21 @@ step take at the speed of a large one. float32, Adam, the same data, and for eac
 workload the same number of parameters."""
 
 
-def write(results: Sequence[Result], folder: pathlib.Path) -> None:
+def write_all(results: Sequence[Result], folder: pathlib.Path) -> None:
     """Writes `steps.json`, `steps.md` and `steps.svg` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    record = json.dumps(as_record(results), indent=1)
-    (folder / "steps.json").write_text(record + "\n")
-    text = f"# Training steps beside other frameworks\n\n{INTRODUCTION}\n\n"
-    (folder / "steps.md").write_text(f"{text}```\n{as_text(results)}\n```\n")
+    text = f"{INTRODUCTION}\n\n```\n{as_text(results)}\n```"
+    title = "Training steps beside other frameworks"
+    write(folder, "steps", title, text, as_record(results))
     _plot(results, folder / "steps.svg")
 
 
 def as_record(results: Sequence[Result]) -> dict[str, Any]:
     """All that was measured, for `json`."""
     entries = [entry for result in results for entry in result.entries.values()]
-    packages = {"jax", "optax", *(entry.framework.package for entry in entries)}
     return {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in sorted(packages)},
+        "frameworks": versions(entry.framework.package for entry in entries),
         "workloads": [_workload_record(result) for result in results],
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _workload_record(result: Result) -> dict[str, Any]:
@@ -128,7 +113,6 @@ def _ratio(ratio: float | None) -> str:
 
 
 def _checks(results: Sequence[Result]) -> str:
-    header = "workload framework parameters from to quartiles".split()
     header = [
         "workload",
         "framework",
