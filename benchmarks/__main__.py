@@ -4,6 +4,8 @@ Each part is one function with defaults for all of its options, which is a subco
 here; without a subcommand they run one after another.
 """
 
+from collections.abc import Callable
+
 import typer
 
 from benchmarks.compile_time import compile_time
@@ -12,7 +14,7 @@ from benchmarks.import_time import imports
 from benchmarks.steps._command import steps
 
 # A new part is one entry.
-PARTS = {
+PARTS: dict[str, Callable[..., None]] = {
     "steps": steps,
     "dispatch": dispatch,
     "compile": compile_time,

@@ -15,6 +15,7 @@ from funcnn._tables import text_table
 DEPTHS = (1, 5, 10, 20, 40)
 _WIDTH, _BATCH = 128, 64
 
+Seconds = dict[tuple[str, int], list[float]]  # by name and depth
 Made = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -31,7 +32,9 @@ def compile_time(
     its rules (`autodiff`); and the same by hand in jax.numpy. Tracing is counted.
     Writes compile.json and compile.md.
     """
-    seconds = {(n, d): [] for d in map(int, depths.split(",")) for n in _MAKERS}
+    seconds: Seconds = {
+        (name, depth): [] for depth in map(int, depths.split(",")) for name in _MAKERS
+    }
     try:
         for number in range(rounds):
             print(f"compile: round {number + 1} of {rounds}", file=sys.stderr)
@@ -133,7 +136,7 @@ _MAKERS = {
 }
 
 
-def _table(seconds: dict[tuple[str, int], list[float]]) -> str:
+def _table(seconds: Seconds) -> str:
     medians = {key: float(np.median(own)) for key, own in seconds.items() if own}
     depths = list(dict.fromkeys(depth for _, depth in medians))
 

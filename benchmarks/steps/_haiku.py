@@ -42,12 +42,12 @@ def _attention_trainer(batch: tuple[jax.Array, ...]) -> Trainer:
     *_, heads, features = w.ATTENTION
 
     def attended(*arrays: jax.Array) -> jax.Array:
-        arrays = tuple(a.reshape(*a.shape[:2], -1) for a in arrays)
+        query, key, value = (a.reshape(*a.shape[:2], -1) for a in arrays)
         init = hk.initializers.Identity()
         layer = _Unprojected(heads, features, w_init=init)
-        return layer(*arrays, mask=_causal(arrays[0].shape[1]))
+        return layer(query, key, value, _causal(query.shape[1]))
 
-    model = hk.without_apply_rng(hk.transform(attended))
+    model: Any = hk.without_apply_rng(hk.transform(attended))
     params = jax.jit(model.init)(jax.random.key(0), *batch[:3])
 
     def attention(*arrays: jax.Array) -> jax.Array:

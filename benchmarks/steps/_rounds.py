@@ -1,6 +1,7 @@
 """Competitors in processes of their own, which take turns."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -109,9 +110,7 @@ def _started(
             entry.problem = str(problem)
             say(f"{result.workload.name}: {entry.framework.title} {problem}")
         else:
-            yield lambda worker=worker, entry=entry, steps=steps: _turn(
-                worker, entry, steps
-            )
+            yield functools.partial(_turn, worker, entry, steps)
 
 
 def _warmed(worker: Worker, entry: Measured, checked: int) -> int:
