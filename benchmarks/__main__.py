@@ -12,6 +12,7 @@ from benchmarks.compile_time import compile_time
 from benchmarks.dispatch import dispatch
 from benchmarks.import_time import imports
 from benchmarks.steps._command import steps
+from benchmarks.train_time._command import train
 
 # A new part is one entry.
 PARTS: dict[str, Callable[..., None]] = {
@@ -19,6 +20,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "dispatch": dispatch,
     "compile": compile_time,
     "imports": imports,
+    "train": train,
 }
 
 app = typer.Typer(
