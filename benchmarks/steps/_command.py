@@ -40,9 +40,10 @@ def steps(
         for name in names:
             results.append(Result(WORKLOADS[name]))
             measure(results[-1], competitors, rounds, _say)
+            write_all(results, out)  # for who looks meanwhile
     except KeyboardInterrupt:
         _say("interrupted; what was measured is written")
-    write_all(results, out)
+        write_all(results, out)
     print(as_text(results))
 
 

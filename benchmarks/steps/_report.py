@@ -62,6 +62,7 @@ def _entry_record(result: Result, name: str, entry: Measured) -> dict[str, Any]:
         "parameters": entry.parameters,
         "median_seconds": entry.median if timed else None,
         "quartiles_seconds": entry.quartiles if timed else None,
+        "fastest_seconds": min(entry.seconds) if timed else None,
         "over_funcnn": result.ratio(name),
         "seconds": entry.seconds,
         "losses": entry.losses,
