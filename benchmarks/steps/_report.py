@@ -18,6 +18,8 @@ process of its own, and they take turns. The floor is the time that the products
 step take at the speed of a large one. float32, Adam, the same data, and for each
 workload the same number of parameters."""
 
+_QUIET = 1.25  # times that the upper quartile of a product may be the lower
+
 
 def write_all(results: Sequence[Result], folder: pathlib.Path) -> None:
     """Writes `steps.json`, `steps.md` and `steps.svg` into the folder."""
@@ -72,7 +74,8 @@ def _entry_record(result: Result, name: str, entry: Measured) -> dict[str, Any]:
 def as_text(results: Sequence[Result]) -> str:
     """Tables of times and of what was checked, and the remarks."""
     parts = [_times(results), "", _checks(results)]
-    remarks = [*_problems(results), *(d for r in results for d in r.doubts())]
+    doubts = [doubt for result in results for doubt in result.doubts()]
+    remarks = [*_problems(results), *doubts, *_disturbed(results)]
     return "\n".join([*parts, *([""] if remarks else []), *remarks])
 
 
@@ -106,7 +109,10 @@ def _cell(result: Result, name: str) -> str:
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1e3:#.3g}".rstrip(".")
+    if seconds is None:
+        return "-"
+    time = seconds * 1e3
+    return f"{time:,.0f}" if time >= 100 else f"{time:#.3g}"
 
 
 def _ratio(ratio: float | None) -> str:
@@ -154,6 +160,21 @@ def _problems(results: Sequence[Result]) -> list[str]:
         for entry in result.entries.values()
         if entry.problem
     ]
+
+
+def _disturbed(results: Sequence[Result]) -> list[str]:
+    """Where the same product took quite different times, so that others worked too."""
+    remarks = []
+    for result in results:
+        if result.product is not None and result.product.seconds:
+            low, high = result.product.quartiles
+            if high > _QUIET * low:
+                remarks.append(
+                    f"{result.workload.name}: the machine was not quiet; half of the "
+                    f"large products took {_milliseconds(low)} to "
+                    f"{_milliseconds(high)} ms"
+                )
+    return remarks
 
 
 def _plot(results: Sequence[Result], path: pathlib.Path) -> None:
