@@ -1,0 +1,1 @@
+"""Whole training steps, funcnn beside its peers; `_command` runs them."""

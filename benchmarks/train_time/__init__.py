@@ -1,0 +1,1 @@
+"""The whole of `funcnn train` beside the same training in Flax NNX and PyTorch."""

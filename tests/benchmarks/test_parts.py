@@ -1,0 +1,54 @@
+"""The smaller parts of the benchmarks, each as short as can be."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.__main__ import PARTS, app
+from benchmarks.train_time import _command as train_time
+
+
+def run(folder, *arguments):
+    done = CliRunner().invoke(app, [*arguments, "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    assert (folder / f"{arguments[0]}.md").exists()
+    return done.stdout, json.loads((folder / f"{arguments[0]}.json").read_text())
+
+
+def test_dispatch_has_each_step_in_each_round(tmp_path):
+    text, record = run(tmp_path, "dispatch", "--rounds", "2", "--calls", "3")
+    assert len(record["funcnn's step"]) == len(record["bare jax.jit of it"]) == 2
+    assert "funcnn's over it" in text
+
+
+def test_compile_time_is_measured_at_each_depth(tmp_path):
+    text, record = run(tmp_path, "compile", "--rounds", "1", "--depths", "1,2")
+    assert {row["depth"] for row in record["rows"]} == {1, 2}
+    assert all(len(row["seconds"]) == 1 for row in record["rows"])
+    assert "jax.numpy" in text
+
+
+@pytest.mark.slow
+def test_import_time_is_that_beyond_jax_and_optax(tmp_path):
+    _, record = run(tmp_path, "imports", "--rounds", "1")
+    assert record["seconds"]["funcnn"][0] < record["seconds"]["import jax, optax"][0]
+
+
+def test_a_package_that_training_misses_is_said(tmp_path, monkeypatch):
+    def seconds(command):
+        ours = command[0] == "funcnn"
+        return [{"seconds": 2.0, "accuracy": 0.98}] if ours else []
+
+    monkeypatch.setattr(train_time, "_run", seconds)
+    text, record = run(tmp_path, "train", "--rounds", "2")
+    assert len(record["runs"]["funcnn train"]) == 2
+    assert "not installed: pip install 'funcnn[benchmarks]'" in text
+
+
+def test_without_a_name_all_parts_run(monkeypatch):
+    ran = []
+    for name in PARTS:
+        monkeypatch.setitem(PARTS, name, lambda name=name: ran.append(name))
+    assert CliRunner().invoke(app, []).exit_code == 0
+    assert ran == list(PARTS)
