@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import axes_of, floats, wide
-from funcnn.ops._products._affine import presence
 from funcnn.ops._probabilities._shares import centered, exponents, mask_for
+from funcnn.ops._products._affine import presence
 from funcnn.rules import rule
 
 
