@@ -141,12 +141,23 @@ def _backward(reverse, saved, cotangents):
 
     steps = h_before, gates
     (dh,), (du, da_n) = scan_back(step, (wide(last),), g, steps, mask, reverse)
-    du_r, du_z, dm = jnp.split(du, 3, axis=-1)
-    da = jnp.concatenate([du_r, du_z, da_n], axis=-1)
-    dx, dkernel = input_cotangents(x, kernel, mask, da)
-    drecurrent = kernel_cotangent(h_before, du)
-    dbias, dbias_m = bias_cotangent(b, da), bias_cotangent(b_m, dm)
-    return dx, dkernel, drecurrent, dbias, dbias_m, dh, None
+    # No array of all of da, which would be a copy of two thirds of du: of products
+    # with du the last third is left out, and da_n has its own.
+    third = 2 * da_n.shape[-1]
+    dx, dkernel = input_cotangents(x, kernel.at[:, third:].set(0), mask, du)
+    dx_n, dkernel_n = input_cotangents(x, kernel[:, third:], mask, da_n)
+    dbias, dbias_m = bias_cotangent(b, du), bias_cotangent(b_m, du)
+    if dbias is not None:
+        dbias = dbias.at[third:].set(bias_cotangent(b, da_n))
+    return (
+        dx + dx_n,
+        dkernel.at[:, third:].set(dkernel_n),
+        kernel_cotangent(h_before, du),
+        dbias,
+        None if dbias_m is None else dbias_m[third:],
+        dh,
+        None,
+    )
 
 
 def _cases(normal):
