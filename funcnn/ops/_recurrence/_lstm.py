@@ -19,6 +19,7 @@ from funcnn.ops._recurrence._sequences import (
     recurrent_arguments,
     recurrent_cases,
     scan_back,
+    scan_products,
     scan_steps,
     steps_of,
     time_first,
@@ -109,9 +110,8 @@ def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
         c = f * c_before + i * jnp.tanh(quarters[2])
         return (o * jnp.tanh(c), c), (quarters, c_before)
 
-    inputs = product(steps_of(x, mask), kernel)
     carry = wide(h), wide(c)
-    last, ((y, _), steps) = scan_steps(step, carry, inputs, mask, reverse)
+    last, ((y, _), steps) = scan_products(step, carry, x, kernel, mask, reverse)
     y = time_first(y).astype(x.dtype)
     saved = (x, kernel, recurrent_kernel, presence(bias), h, mask, y, steps)
     return (y, *(last.astype(x.dtype) for last in last)), saved
