@@ -79,8 +79,8 @@ def recurrence(
         a,
         b,
         initial,
-        cpu=lambda *args: _by_steps(*args, reverse),
-        default=lambda *args: _by_halves(*args, reverse),
+        cpu=lambda a, b, initial: _by_steps(a, b, initial, reverse),
+        default=lambda a, b, initial: _by_halves(a, b, initial, reverse),
     )
 
 
