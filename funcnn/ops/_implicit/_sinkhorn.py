@@ -49,9 +49,9 @@ def sinkhorn(
         D -= b_j R_t r_i,   db -= sum_i R_t r_i,   after which these are 0,
     and what it did to the sums of the columns is the cotangent of v_{t-1}. At last
     dcost = -D / epsilon; and da, db begin as sum_j g b_j Q_T and sum_i g a_i Q_T.
-    Because the sums are then 0, the entry with the largest share a_i Q_t or b_j R_t
-    is minus the sum of the others: where that share is nearly 1, as in plans that
-    match one to one, the difference above would have no digits left.
+    Each is done twice, for the second time takes out what rounding left of the first:
+    where a share a_i Q_t or b_j R_t is nearly 1, as in plans that match one to one,
+    one difference would have no digits left.
     Saved: cost, the marginals, and v of every turn, from which u, R and Q are made
     again: (iterations, ..., m), and not (iterations, ..., n, m). At convergence the
     implicit function theorem would need no turn at all; before, it is wrong.
@@ -133,7 +133,9 @@ def _turn(s, a, b, v):
 
 def _shares(x, weights, axis):
     """exp(x) by its weighted sum, and minus the logarithm of the sum."""
-    top = _top(x, weights, axis)
+    # `_top` as a sum, not a choice, which XLA on CPU would keep in memory
+    weighs = jnp.where(weights > 0, 0, -jnp.inf)
+    top = lax.stop_gradient((x + weighs).max(axis, keepdims=True))
     # what weighs nothing may be larger than all that does
     most = 0.5 * jnp.log(jnp.finfo(x.dtype).max)
     e = jnp.exp(jnp.minimum(x - top, most))
@@ -161,12 +163,14 @@ def _backward(epsilon, iterations, saved, g):
 
 
 def _balanced(x, shares, axis):
-    """`x` with its sums along an axis taken out in shares, and the sums."""
+    """`x` with its sums along an axis taken out in shares, and the sums.
+
+    Twice, for the second sums take out what rounding left of the first: where one
+    share is nearly 1, its entry is then as exact as those of the small ones.
+    """
     sums = x.sum(axis, keepdims=True)
-    positions = lax.broadcasted_iota(jnp.int32, x.shape, x.ndim + axis)
-    largest = positions == jnp.argmax(shares, axis, keepdims=True)
-    others = jnp.where(largest, 0, x - shares * sums)
-    return jnp.where(largest, -others.sum(axis, keepdims=True), others), sums
+    x = x - shares * sums
+    return x - shares * x.sum(axis, keepdims=True), sums
 
 
 def _cases(normal):

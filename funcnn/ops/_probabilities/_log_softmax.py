@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import axes_of, floats, wide
-from funcnn.ops._probabilities._shares import exponents, log_total, mask_for
+from funcnn.ops._probabilities._shares import exponents, mask_for, rest_of
 from funcnn.ops._probabilities._softmax import cases
 from funcnn.rules import rule
 
@@ -29,8 +29,10 @@ def log_softmax(
     that is nearly 1 has its digits.
 
     Gradient. With y = log_softmax(x), p = exp(y), dy_i/dx_j = delta_ij - p_j, so
-        dx_j = g_j - p_j sum_i g_i = g_j (1 - p_j) - p_j sum_(i not j) g_i,
-    with 1 - p = -expm1(y), which has its digits where p is nearly 1.
+        dx_j = g_j - p_j sum_i g_i.
+    As sum_i p_i = 1, any multiple of p may be taken from g before. It is this one,
+    p sum_i g_i, so that the sum is made twice: the second is of what the first left,
+    and where p_j is nearly 1, dx_j has the digits of the small entries.
     Saved: y and where; of half precision x and where, for a rounded y would make p
     wrong by as much as y has: y is then made again.
     Kinks: none. Masked entries, whatever they are, give -inf, as in jax.nn, and get
@@ -57,7 +59,7 @@ def _reference(x, where, axes):
 
 def _log_probabilities(x, where, axes):
     shifted = exponents(x, axes, where)
-    y = shifted - log_total(shifted, axes)
+    y = shifted - jnp.log1p(rest_of(jnp.exp(shifted), axes))
     return y if where is None else jnp.where(where, y, 0)
 
 
@@ -70,10 +72,11 @@ def _backward(axes, saved, g):
     y, where = saved
     if wide(y).dtype != y.dtype:
         y = _log_probabilities(wide(y), where, axes)
-    p, rest, g = jnp.exp(y), -jnp.expm1(y), wide(g)
+    p, g = jnp.exp(y), wide(g)
     if where is not None:
         p, g = jnp.where(where, p, 0), jnp.where(where, g, 0)
-    return g * rest - p * (g.sum(axes, keepdims=True) - g), None
+    g = g - p * g.sum(axes, keepdims=True)
+    return g - p * g.sum(axes, keepdims=True), None
 
 
 _log_softmax = rule(_reference, _forward, _backward, static="axes", cases=cases)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import axes_of, floats, wide
-from funcnn.ops._probabilities._shares import log_total, mask_for
+from funcnn.ops._probabilities._shares import mask_for, rest_of
 from funcnn.ops._probabilities._softmax import cases
 from funcnn.rules import rule
 
@@ -30,8 +30,8 @@ def logsumexp(
 
     Gradient. With z = log sum_j exp(x_j), dz/dx_j = exp(x_j - z), the softmax:
         dx_j = g exp(x_j) / sum_i exp(x_i).
-    Saved: x and where. The softmax is made again: with a saved z it would lose the
-    digits that z has before the point.
+    Saved: x, where and, except of half precision, each row's sum less 1. The softmax
+    is made again: with a saved z it would lose the digits that z has before the point.
     Kinks: none. Of nothing, which is a row of -inf or one that is masked, the value
     is -inf and the gradient 0. With entries of +inf it is +inf, and these share g.
     Source: as jax.nn.logsumexp, whose gradient at the infinities is NaN.
@@ -49,26 +49,29 @@ def _reference(x, where, axes):
     return top + jnp.log(jnp.exp(x - top).sum(axes, keepdims=True))
 
 
-def _exponents(x, where, axes):
-    """The largest entry of each row, and x less that: 0 and -inf if infinite."""
+def _exponentials(x, where, axes):
+    """The largest entry of each row, and exp(x less that), 0 where all are -inf.
+
+    Infinities count as the largest number in the differences: inf less inf is 0.
+    """
     x = wide(x) if where is None else jnp.where(where, wide(x), -jnp.inf)
-    top = lax.stop_gradient(x.max(axes, keepdims=True, initial=-jnp.inf))
-    endless = jnp.isinf(top)
-    largest = jnp.where(x == top, 0, -jnp.inf)
-    return top, jnp.where(endless, largest, x - jnp.where(endless, 0, top))
+    bound = float(jnp.finfo(x.dtype).max)
+    top = lax.stop_gradient(x.max(axes, keepdims=True, initial=-bound))
+    return top, jnp.exp(jnp.minimum(x, bound) - jnp.minimum(top, bound))
 
 
 def _forward(x, where, axes):
-    top, shifted = _exponents(x, where, axes)
-    return (top + log_total(shifted, axes)).astype(x.dtype), (x, where)
+    top, e = _exponentials(x, where, axes)
+    rest = rest_of(e, axes)
+    y = (top + jnp.log1p(rest)).astype(x.dtype)
+    return y, (x, where, rest if rest.dtype == x.dtype else None)
 
 
 def _backward(axes, saved, g):
-    x, where = saved
-    top, shifted = _exponents(x, where, axes)
-    e = jnp.where(top == -jnp.inf, 0, jnp.exp(shifted))
-    total = e.sum(axes, keepdims=True)
-    return e * (wide(g) / jnp.where(total == 0, 1, total)), None
+    x, where, rest = saved
+    _, e = _exponentials(x, where, axes)
+    rest = rest_of(e, axes) if rest is None else rest
+    return e * (wide(g) / jnp.where(rest == -1, 1, 1 + rest)), None
 
 
 def _cases(normal):

@@ -8,6 +8,7 @@ from jax import lax
 
 from funcnn.ops._arguments import axes_of, floats, wide
 from funcnn.ops._probabilities._shares import centered, exponents, mask_for
+from funcnn.ops._products._affine import presence
 from funcnn.rules import rule
 
 
@@ -29,9 +30,9 @@ def softmax(
     sum_i g_i y_i itself, so that the sum is made twice: where y_j is nearly 1, what
     is left is the small difference, with its digits.
     Saved: y.
-    Kinks: none. Masked entries, whatever they are, give 0 and get 0, so a row of
-    these alone gives zeros; so do entries of -inf, but a row of these, and one with
-    +inf, gives NaN, as in jax.nn.
+    Kinks: none. Masked entries, whatever they and their cotangents are, give 0 and
+    get 0, so a row of these alone gives zeros; so do entries of -inf with finite
+    cotangents, but a row of these, and one with +inf, gives NaN, as in jax.nn.
     Source: Bridle (1990), Neurocomputing, NATO ASI F68.
     """
     (x,) = floats("softmax", x=x)
@@ -51,8 +52,8 @@ def probabilities(
 def probabilities_cotangent(
     y: jax.Array, g: jax.Array, axes: tuple[int, ...]
 ) -> jax.Array:
-    """What y = softmax(x) gives x for g, which counts nothing where y = 0."""
-    return y * centered(jnp.where(y == 0, 0, g), y, axes)
+    """What y = softmax(x) gives x for g."""
+    return y * centered(g, y, axes)
 
 
 def _reference(x, where, axes):
@@ -66,11 +67,13 @@ def _reference(x, where, axes):
 
 def _forward(x, where, axes):
     y = probabilities(wide(x), axes, where).astype(x.dtype)
-    return y, y
+    return y, (y, presence(where))
 
 
-def _backward(axes, y, g):
-    return probabilities_cotangent(wide(y), wide(g), axes), None
+def _backward(axes, saved, g):
+    y, masked = saved
+    g = wide(g) if masked is None else jnp.where(y == 0, 0, wide(g))
+    return probabilities_cotangent(wide(y), g, axes), None
 
 
 def cases(normal):

@@ -25,9 +25,10 @@ def bilinear(
     Gradient. With y_ik = sum_ab x1_ia W_kab x2_ib + b_k over the flattened leading
     axes i, and g = dL/dy,
         dx1_ia = sum_kb (g_ik x2_ib) W_kab,
-        dx2_ib = sum_ka (g_ik x1_ia) W_kab,
-        dW_kab = sum_i  (g_ik x1_ia) x2_ib,     db_k = sum_i g_ik:
-    with the outer products in brackets as rows, three products of matrices.
+        dx2_ib = sum_k g_ik (sum_a x1_ia W_kab),
+        dW_kab = sum_i  x1_ia (g_ik x2_ib),     db_k = sum_i g_ik:
+    products of matrices, with the outer products (g_ik x2_ib) as rows; the sums over
+    a are those that give y, which XLA makes once where both passes are one program.
     Saved: x1, x2 and kernel; nothing of the size of the outer products.
     Kinks: none.
     Source: Tenenbaum & Freeman (2000), Neural Computation 12.
@@ -68,10 +69,16 @@ def _outer(a, b):
     return (a[:, :, None] * b[:, None, :]).reshape(len(a), a.shape[1] * b.shape[1])
 
 
-def _forward(x1, x2, kernel, bias):
+def _left(x1, kernel):
+    """The sums over a of x1_ia W_kab, and W with a first and the others as one axis."""
     m, n, p = kernel.shape
-    left = _rows(x1) @ wide(kernel).transpose(1, 0, 2).reshape(n, m * p)
-    y = jnp.einsum("ikb,ib->ik", left.reshape(len(left), m, p), _rows(x2))
+    w, rows = wide(kernel).transpose(1, 0, 2).reshape(n, m * p), _rows(x1)
+    return (rows @ w).reshape(len(rows), m, p), w
+
+
+def _forward(x1, x2, kernel, bias):
+    m = len(kernel)
+    y = jnp.einsum("ikb,ib->ik", _left(x1, kernel)[0], _rows(x2))
     y = y if bias is None else y + wide(bias)
     y = y.reshape(*x1.shape[:-1], m).astype(x1.dtype)
     return y, (x1, x2, kernel, presence(bias))
@@ -80,11 +87,11 @@ def _forward(x1, x2, kernel, bias):
 def _backward(saved, g):
     x1, x2, kernel, bias = saved
     m, n, p = kernel.shape
-    g, w = _rows(g), wide(kernel)
-    g_x1 = _outer(g, _rows(x1))
-    dx1 = _outer(g, _rows(x2)) @ w.transpose(0, 2, 1).reshape(m * p, n)
-    dx2 = g_x1 @ w.reshape(m * n, p)
-    dkernel = (g_x1.T @ _rows(x2)).reshape(m, n, p)
+    g, (left, w) = _rows(g), _left(x1, kernel)
+    dleft = _outer(g, _rows(x2))
+    dx1 = dleft @ w.T
+    dx2 = jnp.einsum("ikb,ik->ib", left, g)
+    dkernel = (_rows(x1).T @ dleft).reshape(n, m, p).transpose(1, 0, 2)
     dbias = bias_cotangent(bias, g)
     return dx1.reshape(x1.shape), dx2.reshape(x2.shape), dkernel, dbias
 

@@ -14,10 +14,10 @@ from funcnn.ops._products._affine import (
     product,
 )
 from funcnn.ops._recurrence._sequences import (
-    before,
     input_cotangents,
     recurrent_arguments,
     scan_back,
+    scan_products,
     scan_steps,
     steps_of,
     time_first,
@@ -67,8 +67,8 @@ def gru(
     all of them there, one product each over all steps gives, da = (da_r, da_z, da_n),
         dx = da K^T,     dK = sum x_t^T da_t,    db = sum da_t,
         dR = sum h'_t^T (da_r, da_z, dm)_t,      db_m = sum dm_t.
-    Saved: x, the kernels, the initial state, h (the output), and for each step a_r,
-    a_z, a_n and m in float32 or wider: five numbers per unit.
+    Saved: x, the kernels and, for each step, h', a_r, a_z, a_n and m in float32 or
+    wider: five numbers per unit.
     Kinks: none.
     Source: Cho et al. (2014), arXiv:1406.1078, where r multiplies h' before the
     product; this is the form of Flax's `GRUCell`, with its biases ir, iz, in and hn,
@@ -112,41 +112,40 @@ def _forward(x, kernel, recurrent_kernel, bias, recurrent_bias, h, mask, reverse
         r, z, _ = jnp.split(lax.logistic(w + u), 3, axis=-1)
         m = m + b_m
         a_n = w_n + r * m
-        return ((1 - z) * jnp.tanh(a_n) + z * h,), (a_r, a_z, a_n, m)
+        return ((1 - z) * jnp.tanh(a_n) + z * h,), (h, (a_r, a_z, a_n, m))
 
-    inputs = product(steps_of(x, mask), kernel)
-    (last,), ((y,), gates) = scan_steps(step, (wide(h),), inputs, mask, reverse)
+    carry = (wide(h),)
+    (last,), ((y,), steps) = scan_products(step, carry, x, kernel, mask, reverse)
     y = time_first(y).astype(x.dtype)
     biases = presence(bias), presence(recurrent_bias)
-    saved = x, kernel, recurrent_kernel, biases, h, mask, y, gates
+    saved = x, kernel, recurrent_kernel, biases, mask, steps
     return (y, last.astype(x.dtype)), saved
 
 
 def _backward(reverse, saved, cotangents):
-    x, kernel, recurrent_kernel, (b, b_m), h, mask, y, gates = saved
+    x, kernel, recurrent_kernel, (b, b_m), mask, steps = saved
     g, last = cotangents
     recurrent = wide(recurrent_kernel)
-    h_before = wide(before(h, time_first(y), reverse))
 
     def step(carry, now):
         (dh,), (h, (a_r, a_z, a_n, m)) = carry, now
         da_n = dh * lax.logistic(-a_z) * tanh_slope(a_n)
-        parts = [
-            da_n * m * logistic_slope(a_r),
-            dh * (h - jnp.tanh(a_n)) * logistic_slope(a_z),
-            da_n * lax.logistic(a_r),
-        ]
-        du = jnp.concatenate(parts, axis=-1)
-        return (dh * lax.logistic(a_z) + product(du, recurrent.T),), (du, da_n)
+        da_r = da_n * m * logistic_slope(a_r)
+        da_z = dh * (h - jnp.tanh(a_n)) * logistic_slope(a_z)
+        dm = da_n * lax.logistic(a_r)
+        dh = dh * lax.logistic(a_z)
+        dh += product(jnp.concatenate([da_r, da_z, dm], axis=-1), recurrent.T)
+        return (dh,), jnp.concatenate([da_r, da_z, da_n], axis=-1)
 
-    steps = h_before, gates
-    (dh,), (du, da_n) = scan_back(step, (wide(last),), g, steps, mask, reverse)
-    du_r, du_z, dm = jnp.split(du, 3, axis=-1)
-    da = jnp.concatenate([du_r, du_z, da_n], axis=-1)
+    (dh,), da = scan_back(step, (wide(last),), g, steps, mask, reverse)
+    da_rz, da_n = jnp.split(da, [2 * dh.shape[-1]], axis=-1)
+    # made again, for all steps would have kept it as long as they keep the gates
+    h_before, (a_r, *_) = steps
+    dm = da_n * lax.logistic(a_r)
     dx, dkernel = input_cotangents(x, kernel, mask, da)
-    drecurrent = kernel_cotangent(h_before, du)
+    drecurrent = [kernel_cotangent(h_before, du) for du in (da_rz, dm)]
     dbias, dbias_m = bias_cotangent(b, da), bias_cotangent(b_m, dm)
-    return dx, dkernel, drecurrent, dbias, dbias_m, dh, None
+    return dx, dkernel, jnp.concatenate(drecurrent, -1), dbias, dbias_m, dh, None
 
 
 def _cases(normal):

@@ -17,7 +17,7 @@ def linear_recurrence(
     *,
     reverse: bool = False,
 ) -> jax.Array:
-    """All h_t = a_t h_(t-1) + b_t, elementwise, in a number of steps like log(time).
+    """All h_t = a_t h_(t-1) + b_t, elementwise; accelerators take log(time) steps.
 
     `reverse` goes from the last step to the first: h_t = a_t h_(t+1) + b_t. A step
     with a = 1 and b = 0 is left out; that is how to mask one.
@@ -26,13 +26,13 @@ def linear_recurrence(
             (..., time, n). The last of it is ``h[..., -1, :]``.
     Dtypes: the arguments' common float dtype; computed in float32 or wider.
     Units:  b, the initial state and h have the same; a has none.
-    Errors: ShapeError unless the shapes fit; TypeError unless all are floats. Products
-            of many a are made on the way: where these overflow though h does not,
-            which takes |a| > 1, h is NaN.
+    Errors: ShapeError unless the shapes fit; TypeError unless all are floats. Except
+            on CPU products of many a are made on the way: where these overflow though
+            h does not, which takes |a| > 1, h is NaN.
 
     Two steps are one of the same kind, (a_1, b_1) then (a_2, b_2) being
     (a_2 a_1, a_2 b_1 + b_2), and that is associative: so all prefixes are found by
-    halves, at about twice the work of a loop.
+    halves, at about twice the work of a loop, which is what a CPU runs.
 
     Gradient. h_t acts through the output and through h_(t+1) = a_(t+1) h_t + b_(t+1),
     so the whole cotangents of h are the same recurrence, reversed:
@@ -74,6 +74,27 @@ def recurrence(
     """The op, without its rule: a and b (..., time, n)."""
     if not a.shape[-2]:
         return b
+    # A core does no more in one step than in another: the halves are twice the work.
+    return lax.platform_dependent(
+        a,
+        b,
+        initial,
+        cpu=lambda a, b, initial: _by_steps(a, b, initial, reverse),
+        default=lambda a, b, initial: _by_halves(a, b, initial, reverse),
+    )
+
+
+def _by_steps(a, b, initial, reverse):
+    def step(h, now):
+        a, b = now
+        h = a * h + b
+        return h, h
+
+    steps = jnp.moveaxis(a, -2, 0), jnp.moveaxis(b, -2, 0)
+    return jnp.moveaxis(lax.scan(step, initial, steps, reverse=reverse)[1], 0, -2)
+
+
+def _by_halves(a, b, initial, reverse):
     first = -1 if reverse else 0
     b = jnp.asarray(b).at[..., first, :].add(a[..., first, :] * initial)
 
@@ -93,16 +114,6 @@ def recurrence_cotangent(
         return dh, none
     first = -1 if reverse else 0
     return dh, a[..., first, :] * dh[..., first, :]
-
-
-def _reference(a, b, initial, reverse):
-    def step(h, now):
-        a, b = now
-        h = a * h + b
-        return h, h
-
-    steps = jnp.moveaxis(a, -2, 0), jnp.moveaxis(b, -2, 0)
-    return jnp.moveaxis(lax.scan(step, initial, steps, reverse=reverse)[1], 0, -2)
 
 
 def _forward(a, b, initial, reverse):
@@ -130,5 +141,10 @@ def _cases(normal):
 
 
 _linear_recurrence = rule(
-    _reference, _forward, _backward, static="reverse", cases=_cases
+    _by_steps,
+    _forward,
+    _backward,
+    static="reverse",
+    cases=_cases,
+    name="linear_recurrence",
 )

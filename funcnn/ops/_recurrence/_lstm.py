@@ -19,6 +19,7 @@ from funcnn.ops._recurrence._sequences import (
     recurrent_arguments,
     recurrent_cases,
     scan_back,
+    scan_products,
     scan_steps,
     steps_of,
     time_first,
@@ -67,8 +68,8 @@ def lstm(
         dx = da K^T,  dK = sum x_t^T da_t,  dR = sum h'_t^T da_t,  db = sum da_t.
     The slopes are s'(a) = s(a) s(-a) and tanh'(a) = 4 s'(2a), which keep their digits
     where a gate saturates.
-    Saved: x, the kernels, the initial carry, h (the output), and for each step a and
-    c in float32 or wider: six numbers per unit.
+    Saved: x, the kernels, the initial h, h (the output), and for each step a and c' in
+    float32 or wider: six numbers per unit; c is made again.
     Kinks: none.
     Source: Hochreiter & Schmidhuber (1997), Neural Computation 9; Gers, Schmidhuber &
     Cummins (2000), Neural Computation 12. Flax's `OptimizedLSTMCell` has these gates
@@ -100,41 +101,39 @@ def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
     recurrent, b = wide(recurrent_kernel), 0 if bias is None else wide(bias)
 
     def step(carry, a):
-        h, c = carry
+        h, c_before = carry
         a = a + product(h, recurrent) + b
-        quarters = jnp.split(a, 4, axis=-1)
         # The logistic function of all of a, and not of three quarters: on CPU the
         # slices would keep it, and the read of the step, from being vectorized.
         i, f, _, o = jnp.split(lax.logistic(a), 4, axis=-1)
-        c = f * c + i * jnp.tanh(quarters[2])
-        return (o * jnp.tanh(c), c), quarters
+        c = f * c_before + i * jnp.tanh(jnp.split(a, 4, axis=-1)[2])
+        return (o * jnp.tanh(c), c), (a, c_before)
 
-    inputs = product(steps_of(x, mask), kernel)
     carry = wide(h), wide(c)
-    last, ((y, cs), a) = scan_steps(step, carry, inputs, mask, reverse)
+    last, ((y, _), steps) = scan_products(step, carry, x, kernel, mask, reverse)
     y = time_first(y).astype(x.dtype)
-    saved = (x, kernel, recurrent_kernel, presence(bias), h, c, mask, y, cs, a)
+    saved = (x, kernel, recurrent_kernel, presence(bias), h, mask, y, steps)
     return (y, *(last.astype(x.dtype) for last in last)), saved
 
 
 def _backward(reverse, saved, cotangents):
-    x, kernel, recurrent_kernel, bias, h, c, mask, y, cs, a = saved
+    x, kernel, recurrent_kernel, bias, h, mask, y, steps = saved
     g, *last = cotangents
     recurrent = wide(recurrent_kernel)
+    # tanh'(a) = 4 s'(2a): the slopes of all gates are r^2 s'(r a), r = 2 for a_g
+    rate = jnp.repeat(jnp.array([1, 1, 2, 1], recurrent.dtype), len(recurrent))
 
     def step(carry, now):
-        (dh, dc), ((i, f, g, o), c, c_before) = carry, now  # the gates as their a
-        dc = dc + dh * lax.logistic(o) * tanh_slope(c)
-        parts = [
-            dc * jnp.tanh(g) * logistic_slope(i),
-            dc * c_before * logistic_slope(f),
-            dc * lax.logistic(i) * tanh_slope(g),
-            dh * jnp.tanh(c) * logistic_slope(o),
-        ]
-        da = jnp.concatenate(parts, axis=-1)
-        return (product(da, recurrent.T), dc * lax.logistic(f)), da
+        (dh, dc), (a, c_before) = carry, now
+        i, f, _, o = jnp.split(lax.logistic(a), 4, axis=-1)
+        tanh_g = jnp.tanh(jnp.split(a, 4, axis=-1)[2])
+        c = f * c_before + i * tanh_g
+        dc = dc + dh * o * tanh_slope(c)
+        parts = [dc * tanh_g, dc * c_before, dc * i, dh * jnp.tanh(c)]
+        # All slopes together, so that XLA on CPU keeps the product below one product.
+        da = jnp.concatenate(parts, axis=-1) * rate**2 * logistic_slope(rate * a)
+        return (product(da, recurrent.T), dc * f), da
 
-    steps = a, cs, before(c, cs, reverse)
     carry = tuple(map(wide, last))
     (dh, dc), da = scan_back(step, carry, g, steps, mask, reverse)
     dx, dkernel = input_cotangents(x, kernel, mask, da)

@@ -14,7 +14,7 @@ from jax import lax
 
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
-from funcnn.ops._products._affine import product_cotangents
+from funcnn.ops._products._affine import product, product_cotangents
 
 Carry = tuple[jax.Array, ...]
 
@@ -130,6 +130,35 @@ def scan_steps(
     return lax.scan(held, carry, (_columns(mask), inputs), reverse=reverse)
 
 
+def scan_products(
+    step: Callable[[Carry, Any], tuple[Carry, Any]],
+    carry: Carry,
+    x: jax.Array,
+    kernel: jax.Array,
+    mask: jax.Array | None,
+    reverse: bool,
+) -> tuple[Carry, tuple[Carry, Any]]:
+    """`scan_steps` over the products of x (batch, time, n) with the kernel.
+
+    They are one product before all steps, except on CPU where x is no wider than the
+    state: there each step makes its own, and they are never all in memory.
+    """
+
+    def by_steps(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
+        def own(carry: Carry, x: jax.Array) -> tuple[Carry, Any]:
+            return step(carry, product(x, kernel))
+
+        return scan_steps(own, carry, x, mask, reverse)
+
+    def at_once(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
+        return scan_steps(step, carry, product(x, kernel), mask, reverse)
+
+    x = steps_of(x, mask)
+    if x.shape[-1] > carry[0].shape[-1]:
+        return at_once(x, kernel, carry)
+    return lax.platform_dependent(x, kernel, carry, cpu=by_steps, default=at_once)
+
+
 def scan_back(
     step: Callable[[Carry, Any], tuple[Carry, Any]],
     carry: Carry,
@@ -170,12 +199,14 @@ def before(
     first: jax.Array, sequence: jax.Array, reverse: bool, axis: int = 0
 ) -> jax.Array:
     """What each step along the axis finds: `first`, then all but the last."""
+    if not sequence.shape[axis]:
+        return sequence
     first = jnp.expand_dims(first, axis).astype(sequence.dtype)
     if reverse:
-        shifted = jnp.concatenate([sequence, first], axis)
-        return lax.slice_in_dim(shifted, 1, None, axis=axis)
-    shifted = jnp.concatenate([first, sequence], axis)
-    return lax.slice_in_dim(shifted, 0, -1, axis=axis)
+        rest = lax.slice_in_dim(sequence, 1, None, axis=axis)
+        return jnp.concatenate([rest, first], axis)
+    rest = lax.slice_in_dim(sequence, 0, -1, axis=axis)
+    return jnp.concatenate([first, rest], axis)
 
 
 def input_cotangents(
