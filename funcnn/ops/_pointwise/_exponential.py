@@ -14,7 +14,7 @@ from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import number, positive_number, smooth
 from funcnn.ops._pointwise._parts import e_of, exact_tanh, expm1, logistic
 from funcnn.ops._pointwise._scaling import TAIL, Scaled, exp, up
-from funcnn.ops._pointwise._taylor import complex_logistic, taylor
+from funcnn.ops._pointwise._taylor import taylor
 
 
 def sigmoid(x: jax.Array) -> jax.Array:
@@ -240,7 +240,7 @@ def _complex_mish_slope(z):
     return w * (w + 2) / d + z * 4 * w * (1 + w) / d**2
 
 
-_mish_near_minimum = taylor(_complex_mish_slope, -2.25)
+_mish_near_minimum = taylor(_complex_mish_slope, -2.25, 0.75)
 
 
 def _elu_value(x, alpha):

@@ -108,7 +108,7 @@ def _complex_gelu_tanh_slope(z):
 
 
 _SCALE = 2 * math.sqrt(2 / math.pi)
-_tanh_slope_near_minimum = taylor(_complex_gelu_tanh_slope, -1.25)
+_tanh_slope_near_minimum = taylor(_complex_gelu_tanh_slope, -1.4375, 0.375)
 
 
 def _gelu_value(x):
@@ -137,8 +137,15 @@ def _gelu_tanh_value(x):
 
 
 def _gelu_tanh_slope(x):
-    s, e, low, u2_slope, c = _gelu_tanh_parts(x)
-    slope = s * (1 + c * (e * s) * u2_slope)
+    low, below = x < -9.8, x < 0  # there 2u is -83
+    size = jnp.minimum(jnp.where(below, -x, x), 50)
+    square = size * size
+    cube = _SCALE * 0.044715 * square * size
+    e = exp(-(_SCALE * size + cube), low)
+    true_e = jnp.where(low, 0, e)
+    rise = _SCALE * size + 3 * cube
+    fall = e * ((1 - rise) + true_e) / jnp.square(1 + true_e)
+    slope = jnp.where(below, fall, 1 - fall)
     return Scaled(_tanh_slope_near_minimum(x, slope), low)
 
 
