@@ -173,17 +173,22 @@ class Blocks:
         if x is None:
             return None
         *_, n, t, s = x.shape
-        x = x.reshape(-1, 1 if n == 1 else self.heads[1], t, s)
+        places, group = math.prod(self._own(x)), 1 if n == 1 else self.heads[1]
+        x = x.reshape(places, group, t, s)
         return x if t == 1 else _padded(x, -2, self.count * self.rows)
 
     def places(self, x: jax.Array | None) -> jax.Array | None:
         """At which place of what `whole` gives an entry finds its own."""
         if x is None:
             return None
-        *leading, n, _, _ = x.shape
-        own = (*leading, 1 if n == 1 else self.heads[0])
+        own = self._own(x)
         numbers = jnp.arange(math.prod(own), dtype=jnp.int32).reshape(own)
         return jnp.broadcast_to(numbers, (*self.leading, self.heads[0])).ravel()
+
+    def _own(self, x: jax.Array) -> tuple[int, ...]:
+        """The axes of x that are those of the entries, or 1."""
+        *leading, n, _, _ = x.shape
+        return *leading, 1 if n == 1 else self.heads[0]
 
     def tile(
         self, x: jax.Array, i: jax.Array, first: jax.Array | int, keys: int

@@ -154,7 +154,7 @@ def _scores(blocks, seen_from, places, q, k, i, first):
         None if x is None else blocks.tile(x[place], i, first, s.shape[1])
         for x, place in zip(seen_from, places)
     )
-    of_heads = s.reshape(-1, blocks.rows, s.shape[1])
+    of_heads = s.reshape(blocks.heads[1], blocks.rows, s.shape[1])
     of_heads = of_heads if bias is None else of_heads + bias.astype(s.dtype)
     return _of_seen(of_heads, blocks.seen(i, first, s.shape[1]), mask).reshape(s.shape)
 
@@ -239,7 +239,7 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
         dk = _add(dk, jnp.einsum("qk,qh->kh", ds, own_q / z), first)
         dv = _add(dv, jnp.einsum("qk,qv->kv", e, own_g / z), first)
         if dbias is not None:
-            tile = (ds / z).reshape(-1, blocks.rows, keys)
+            tile = (ds / z).reshape(blocks.heads[1], blocks.rows, keys)
             dbias = blocks.add_tile(dbias, tile, i, first)
         return (dk, dv, dbias), dq
 
