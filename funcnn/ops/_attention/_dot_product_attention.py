@@ -222,7 +222,8 @@ def _backward(scale, reach, sizes, saved, g):
     if bias is not None:
         dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
     dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
-    return dq, blocks.joined_keys(dk), blocks.joined_keys(dv), dbias, None
+    dk, dv = (blocks.joined_keys(x.mT) for x in (dk, dv))
+    return dq, dk, dv, dbias, None
 
 
 def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
@@ -236,8 +237,8 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
         z = _or_one(e.sum(-1, keepdims=True))
         ds = _slopes(e, z, jnp.einsum("qv,kv->qk", own_g, own_v))
         dq = jnp.einsum("qk,kh->qh", ds, own_k) / z
-        dk = _add(dk, jnp.einsum("qk,qh->kh", ds, own_q / z), first)
-        dv = _add(dv, jnp.einsum("qk,qv->kv", e, own_g / z), first)
+        dk = _add(dk, jnp.einsum("qh,qk->hk", own_q / z, ds), first)
+        dv = _add(dv, jnp.einsum("qv,qk->vk", own_g / z, e), first)
         if dbias is not None:
             tile = (ds / z).reshape(blocks.heads[1], blocks.rows, keys)
             dbias = blocks.add_tile(dbias, tile, i, first)
@@ -245,7 +246,8 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
 
     bias = seen_from[0]
     dbias = None if bias is None else jnp.zeros_like(bias[0], q.dtype)
-    carry, dq = (jnp.zeros_like(k), jnp.zeros_like(v), dbias), []
+    # dk and dv are (h, key): as (key, h) the products take thrice the time
+    carry, dq = (jnp.zeros_like(k.T), jnp.zeros_like(v.T), dbias), []
     for start, stop, keys in blocks.groups():
         of_keys = functools.partial(block, keys=keys)
         carry, found = lax.scan(of_keys, carry, jnp.arange(start, stop))
@@ -264,9 +266,9 @@ def _slopes(e, z, dp):
 
 
 def _add(x, part, first):
-    """`part` added to the rows of `x` from `first` on."""
-    part += lax.dynamic_slice_in_dim(x, first, len(part))
-    return lax.dynamic_update_slice_in_dim(x, part, first, 0)
+    """`part` added to the columns of `x` from `first` on."""
+    part += lax.dynamic_slice_in_dim(x, first, part.shape[1], 1)
+    return lax.dynamic_update_slice_in_dim(x, part, first, 1)
 
 
 def _cases(normal):
