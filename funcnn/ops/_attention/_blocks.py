@@ -19,8 +19,8 @@ from jax import lax
 from funcnn.ops._arguments import wide
 
 Band = tuple[int | None, int | None]
-_ROWS = 128  # of a block: enough for fast products, few enough for a cache
-_SCORES = _ROWS * 256  # how many at once are worth the calls
+_ROWS = 128, 256  # of a block, at most: enough for fast products, and for a cache
+_SCORES = 2**15, 2**19  # how many at once are worth the calls: of a head, and of all
 _GROUPS = 8  # of blocks that see equally many keys
 
 
@@ -58,14 +58,14 @@ def sizes_at_once(
 ) -> tuple[int, int]:
     """How many queries a block has, and how many heads of keys go together.
 
-    Blocks are of one size but for rounding, so that little is computed in vain; where
-    there are few keys they have more queries, and where there are few queries as well
-    more heads go together.
+    Blocks are of one size but for rounding, so that little is computed in vain. Where
+    the queries of a head need more than one, heads go one by one; a block has more
+    queries where there are few keys.
     """
-    most = max(_ROWS, _SCORES // max(1, keys)) // group
-    blocks = max(1, -(-queries // max(1, most)))
+    most = max(min(_ROWS[1], max(_ROWS[0], queries // 2)), _SCORES[0] // max(1, keys))
+    blocks = max(1, -(-queries // max(1, most // group)))
     rows = max(1, -(-queries // blocks))
-    together = max(1, _SCORES // max(1, rows * group * keys))
+    together = 1 if blocks > 1 else _SCORES[1] // max(1, rows * group * keys)
     return rows, _divisor(heads, together)
 
 
