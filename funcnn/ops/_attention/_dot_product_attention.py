@@ -57,13 +57,15 @@ def dot_product_attention(
     largest score, so that nothing cancels where P is nearly 1 for that key:
         dS_ik = P_ik (dP_ik - c_i - w_i / z_i),   w_i = sum_j E_ij (dP_ij - c_i),
         dq = scale dS k,   dk = scale dS^T q,   dbias = dS;
-    dk and dv are sums over the heads of a group, dbias over broadcast axes.
-    Blocks. Forward, m, z and E v of a query grow key block by key block, what there is
-    of z and E v taken times exp(m - m') when m grows to m'. Backward, E and dP of a
-    block are made twice: for z, c and w, and then for the rest; once where all keys are
-    in one block. (w_i / z_i + c_i is g_i o_i too, which would save the first of them
-    and cost digits.) Blocks out of reach by `causal` and `window` are left out; `mask`
-    is not looked into for that.
+    dk and dv are sums over the heads of a group, dbias over broadcast axes. Of equal
+    scores c is the largest dP. What divides by z is done to the rows of q and g and to
+    dq, which are fewer numbers than E. (w_i / z_i + c_i is g_i o_i too, which would save
+    c and w and cost digits.)
+    Blocks. A block of queries has all its scores at once, forward and backward, which
+    takes two products and five; blocks come one after another, and on a CPU heads too,
+    so that scores stay in its cache. Keys out of reach by `causal` and `window` are left
+    out: one-sided, blocks are in up to eight groups, each with the keys that its last
+    or first block needs. `mask` is not looked into for that.
     Saved: query, key, value, bias, mask, and m in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
