@@ -53,9 +53,7 @@ def in_band(query: jax.Array, key: jax.Array, band: Band) -> jax.Array | None:
     return before & behind
 
 
-def sizes_at_once(
-    queries: int, keys: int, group: int, heads: int
-) -> tuple[int, int]:
+def sizes_at_once(queries: int, keys: int, group: int, heads: int) -> tuple[int, int]:
     """How many queries a block has, and how many heads of keys go together.
 
     Blocks are of one size but for rounding, so that little is computed in vain. Where
@@ -120,7 +118,7 @@ class Blocks:
         ends = [self.count * n // number for n in range(number + 1)]
         first, past = self._reach()
         needed = np.maximum(0, past - first)
-        return [(a, b, int(needed[a:b].max())) for a, b in zip(ends, ends[1:])]
+        return [(a, b, int(needed[a:b].max())) for a, b in zip(ends, ends[1:])]  # noqa: RUF007
 
     def _reach(self) -> tuple[np.ndarray, np.ndarray]:
         """The first key that a block sees, and the one past the last."""

@@ -59,13 +59,13 @@ def dot_product_attention(
         dq = scale dS k,   dk = scale dS^T q,   dbias = dS;
     dk and dv are sums over the heads of a group, dbias over broadcast axes. Of equal
     scores c is the largest dP. What divides by z is done to the rows of q and g and to
-    dq, which are fewer numbers than E. (w_i / z_i + c_i is g_i o_i too, which would save
-    c and w and cost digits.)
+    dq, which are fewer numbers than E. (w_i / z_i + c_i is g_i o_i too, which would
+    save c and w and cost digits.)
     Blocks. A block of queries has all its scores at once, forward and backward, which
     takes two products and five; blocks come one after another, and on a CPU heads too,
-    so that scores stay in its cache. Keys out of reach by `causal` and `window` are left
-    out: one-sided, blocks are in up to eight groups, each with the keys that its last
-    or first block needs. `mask` is not looked into for that.
+    so that scores stay in its cache. Keys out of reach by `causal` and `window` are
+    left out: one-sided, blocks are in up to eight groups, each with the keys that its
+    last or first block needs. `mask` is not looked into for that.
     Saved: query, key, value, bias, mask, and m in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
@@ -259,7 +259,7 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
 
 
 def _slopes(e, z, dp):
-    """z dS."""
+    """The slopes dS, times z."""
     c = jnp.where(e >= 1, dp, -jnp.inf).max(-1, keepdims=True, initial=-jnp.inf)
     rest = e * (dp - lax.stop_gradient(_or_zero(c)))
     # a product, which is several times as fast here as a sum
