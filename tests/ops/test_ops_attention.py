@@ -175,7 +175,7 @@ def test_a_block_is_given_all_keys_that_it_sees(band, t, s):
             numbers.append(i)
             first = int(blocks.first_key(jnp.int32(i), keys))
             needed = np.flatnonzero(seen[i * rows : (i + 1) * rows].any(0))
-            assert 0 <= first
+            assert first >= 0
             assert first + keys <= s
             assert set(needed) <= set(range(first, first + keys))
     assert numbers == list(range(blocks.count))
