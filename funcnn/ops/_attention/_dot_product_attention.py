@@ -89,7 +89,7 @@ def dot_product_attention(
     scale = max(1, query.shape[-1]) ** -0.5 if scale is None else float(scale)
     k = key.shape[-2]
     group, entries = query.shape[-2] // k, math.prod(key.shape[:-3]) * k
-    sizes = sizes_at_once(*scores[-2:], group, entries)
+    sizes = sizes_at_once(*scores[-2:], group, entries)  # type: ignore[call-arg]
     reach = band(causal, window)
     return _attention(query, key, value, bias, mask, scale, reach, sizes)
 
