@@ -175,7 +175,7 @@ def test_a_block_is_given_all_keys_that_it_sees(band, t, s):
             numbers.append(i)
             first = int(blocks.first_key(jnp.int32(i), keys))
             needed = np.flatnonzero(seen[i * rows : (i + 1) * rows].any(0))
-            assert 0 <= first
+            assert first >= 0
             assert first + keys <= s
             assert set(needed) <= set(range(first, first + keys))
     assert numbers == list(range(blocks.count))
@@ -191,13 +191,13 @@ def test_causal_attention_leaves_out_nearly_half_and_a_window_nearly_all():
 
 
 def test_few_keys_have_many_queries_and_short_sequences_many_heads():
-    assert sizes_at_once(1024, 1024, 1, 8) == (256, 1)
-    assert sizes_at_once(1024, 1024, 4, 8) == (64, 1)
-    assert sizes_at_once(300, 257, 1, 8) == (150, 1)
-    assert sizes_at_once(256, 256, 1, 8) == (128, 1)
-    assert sizes_at_once(64, 64, 1, 12) == (64, 12)
-    assert sizes_at_once(1, 10000, 1, 256) == (1, 32)
-    assert sizes_at_once(0, 0, 1, 0) == (1, 1)
+    assert sizes_at_once((1024, 1024), 1, 8) == (256, 1)
+    assert sizes_at_once((1024, 1024), 4, 8) == (64, 1)
+    assert sizes_at_once((300, 257), 1, 8) == (150, 1)
+    assert sizes_at_once((256, 256), 1, 8) == (128, 1)
+    assert sizes_at_once((64, 64), 1, 12) == (64, 12)
+    assert sizes_at_once((1, 10000), 1, 256) == (1, 32)
+    assert sizes_at_once((0, 0), 1, 0) == (1, 1)
 
 
 def test_what_is_saved_grows_with_the_length_and_not_with_its_square():

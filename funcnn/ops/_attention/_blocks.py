@@ -6,6 +6,7 @@ those of another; so all products are of two matrices, and sums over keys go alo
 """
 
 import dataclasses
+import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -53,15 +54,14 @@ def in_band(query: jax.Array, key: jax.Array, band: Band) -> jax.Array | None:
     return before & behind
 
 
-def sizes_at_once(
-    queries: int, keys: int, group: int, heads: int
-) -> tuple[int, int]:
+def sizes_at_once(lengths: tuple[int, int], group: int, heads: int) -> tuple[int, int]:
     """How many queries a block has, and how many heads of keys go together.
 
     Blocks are of one size but for rounding, so that little is computed in vain. Where
     the queries of a head need more than one, heads go one by one; a block has more
     queries where there are few keys.
     """
+    queries, keys = lengths
     most = max(min(_ROWS[1], max(_ROWS[0], queries // 2)), _SCORES[0] // max(1, keys))
     blocks = max(1, -(-queries // max(1, most // group)))
     rows = max(1, -(-queries // blocks))
@@ -120,7 +120,7 @@ class Blocks:
         ends = [self.count * n // number for n in range(number + 1)]
         first, past = self._reach()
         needed = np.maximum(0, past - first)
-        return [(a, b, int(needed[a:b].max())) for a, b in zip(ends, ends[1:])]
+        return [(a, b, int(needed[a:b].max())) for a, b in itertools.pairwise(ends)]
 
     def _reach(self) -> tuple[np.ndarray, np.ndarray]:
         """The first key that a block sees, and the one past the last."""

@@ -53,19 +53,19 @@ def dot_product_attention(
         dv = P^T g,   dP = g v^T,
     and as dP_ij/dS_ik = P_ij (delta_jk - P_ik),
         dS_ik = P_ik (dP_ik - sum_j P_ij dP_ij).
-    As P sums to 1, a number c_i may be taken from dP_i. It is dP of the key with the
-    largest score, so that nothing cancels where P is nearly 1 for that key:
+    As P sums to 1, a number c_i may be taken from dP_i:
         dS_ik = P_ik (dP_ik - c_i - w_i / z_i),   w_i = sum_j E_ij (dP_ij - c_i),
         dq = scale dS k,   dk = scale dS^T q,   dbias = dS;
-    dk and dv are sums over the heads of a group, dbias over broadcast axes. Of equal
-    scores c is the largest dP. What divides by z is done to the rows of q and g and to
-    dq, which are fewer numbers than E. (w_i / z_i + c_i is g_i o_i too, which would save
-    c and w and cost digits.)
+    dk and dv are sums over the heads of a group, dbias over broadcast axes. c is the
+    part of sum_j P_ij dP_ij that keys of the largest score have: dP of a key for which
+    P is nearly 1, where nothing cancels then, and all of w is small. (g_i o_i, which is
+    w_i / z_i + c_i, would save both and cost digits.) What divides by z is done to the
+    rows of q and g and to dq, which are fewer numbers than E.
     Blocks. A block of queries has all its scores at once, forward and backward, which
     takes two products and five; blocks come one after another, and on a CPU heads too,
-    so that scores stay in its cache. Keys out of reach by `causal` and `window` are left
-    out: one-sided, blocks are in up to eight groups, each with the keys that its last
-    or first block needs. `mask` is not looked into for that.
+    so that scores stay in its cache. Keys out of reach by `causal` and `window` are
+    left out; where reach has one side, blocks are in up to eight groups, each with the
+    keys that one of its blocks needs. `mask` is not looked into for that.
     Saved: query, key, value, bias, mask, and m in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
@@ -89,7 +89,7 @@ def dot_product_attention(
     scale = max(1, query.shape[-1]) ** -0.5 if scale is None else float(scale)
     k = key.shape[-2]
     group, entries = query.shape[-2] // k, math.prod(key.shape[:-3]) * k
-    sizes = sizes_at_once(*scores[-2:], group, entries)
+    sizes = sizes_at_once((scores[-2], scores[-1]), group, entries)
     reach = band(causal, window)
     return _attention(query, key, value, bias, mask, scale, reach, sizes)
 
@@ -259,12 +259,15 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
 
 
 def _slopes(e, z, dp):
-    """z dS."""
-    c = jnp.where(e >= 1, dp, -jnp.inf).max(-1, keepdims=True, initial=-jnp.inf)
-    rest = e * (dp - lax.stop_gradient(_or_zero(c)))
-    # a product, which is several times as fast here as a sum
-    w = jnp.einsum("qk,kr->qr", rest, jnp.ones((rest.shape[1], 1), rest.dtype))
-    return rest - e * (w / z)
+    """The slopes of the scores, dS, times z; linear in dP."""
+    c = _sums(jnp.where(e >= 1, dp, 0)) / z
+    rest = e * (dp - c)
+    return rest - e * (_sums(rest) / z)
+
+
+def _sums(x):
+    """Sums over keys: as a product, which is several times as fast on a CPU."""
+    return jnp.einsum("qk,kr->qr", x, jnp.ones((x.shape[1], 1), x.dtype))
 
 
 def _add(x, part, first):
