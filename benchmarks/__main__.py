@@ -11,11 +11,13 @@ import typer
 from benchmarks.compile_time import compile_time
 from benchmarks.dispatch import dispatch
 from benchmarks.import_time import imports
+from benchmarks.rules._command import rules
 from benchmarks.steps._command import steps
 from benchmarks.train_time._command import train
 
 # A new part is one entry.
 PARTS: dict[str, Callable[..., None]] = {
+    "rules": rules,
     "steps": steps,
     "dispatch": dispatch,
     "compile": compile_time,

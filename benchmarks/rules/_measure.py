@@ -56,36 +56,35 @@ def compare(workload: Workload, seconds: float = 1.0) -> Comparison:
     """Measures a workload in rounds of one call of each, for so many seconds."""
     args = jax.device_put(workload.args)
     floats = [i for i, x in enumerate(args) if jnp.issubdtype(x.dtype, jnp.floating)]
-
-    def of_floats(f: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*values: jax.Array) -> Any:
-            given = dict(zip(floats, values))
-            return f(*(given.get(i, x) for i, x in enumerate(args)))
-
-        return run
-
     values = [args[i] for i in floats]
-    cotangent = _cotangent(of_floats(workload.op), values)
+    cotangent = _cotangent(_of_floats(workload.op, floats, args), values)
     ways = [workload.op, fn.autodiff(workload.op)]
     compiled = [_compiled(way, floats, args, cotangent) for way in ways]
     times = _rounds([run for run, _ in compiled], (args, cotangent), seconds)
-    ratios = sorted(a / b for a, b in zip(*times))
+    ratios = [a / b for a, b in zip(*times)]
+    low, middle, high = np.percentile(ratios, [25, 50, 75]).tolist()
     figures = [
         Figures(
-            statistics.median(t) * 1e3,
+            statistics.median(own) * 1e3,
             run.memory_analysis().temp_size_in_bytes,
-            fn.saved_bytes(of_floats(way), *values),
+            fn.saved_bytes(_of_floats(way, floats, args), *values),
             compiling,
         )
-        for way, t, (run, compiling) in zip(ways, times, compiled)
+        for way, own, (run, compiling) in zip(ways, times, compiled)
     ]
-    quarter = len(ratios) // 4
-    return Comparison(
-        workload.name,
-        *figures,
-        statistics.median(ratios),
-        (ratios[quarter], ratios[-1 - quarter]),
-    )
+    return Comparison(workload.name, *figures, middle, (low, high))
+
+
+def _of_floats(
+    f: Callable[..., Any], floats: list[int], args: tuple[jax.Array, ...]
+) -> Callable[..., Any]:
+    """`f` as a function of those of the arguments that are differentiated."""
+
+    def run(*values: jax.Array) -> Any:
+        given = dict(zip(floats, values))
+        return f(*(given.get(i, x) for i, x in enumerate(args)))
+
+    return run
 
 
 def _cotangent(f: Callable[..., Any], values: list[jax.Array]) -> Any:
@@ -100,11 +99,8 @@ def _compiled(
     f: Callable[..., Any], floats: list[int], args: Any, cotangent: Any
 ) -> tuple[Any, float]:
     def value_and_gradient(args: tuple[jax.Array, ...], cotangent: Any) -> Any:
-        def of_floats(*values: jax.Array) -> Any:
-            given = dict(zip(floats, values))
-            return f(*(given.get(i, x) for i, x in enumerate(args)))
-
-        output, pull = jax.vjp(of_floats, *(args[i] for i in floats))
+        values = (args[i] for i in floats)
+        output, pull = jax.vjp(_of_floats(f, floats, args), *values)
         return output, pull(cotangent)
 
     start = time.perf_counter()

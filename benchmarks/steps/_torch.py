@@ -93,8 +93,9 @@ def _mlp() -> nn.Module:
     )
 
 
-def _cnn() -> nn.Module:
-    return nn.Sequential(
+def digit_features() -> list[nn.Module]:
+    """The layers from images (batch, 1, 28, 28) to (batch, 49 * 64) numbers."""
+    return [
         nn.Conv2d(1, 32, 3, padding=1),
         nn.ReLU(),
         nn.MaxPool2d(2),
@@ -102,6 +103,12 @@ def _cnn() -> nn.Module:
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Flatten(),
+    ]
+
+
+def _cnn() -> nn.Module:
+    return nn.Sequential(
+        *digit_features(),
         nn.Linear(49 * 64, 128),
         nn.ReLU(),
         nn.Linear(128, w.CLASSES),

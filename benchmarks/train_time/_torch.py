@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from benchmarks.steps._torch import digit_features
 from benchmarks.train_time import _schedule as s
 
 
@@ -17,13 +18,7 @@ def tensors(batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 torch.manual_seed(0)
 model = nn.Sequential(
-    nn.Conv2d(1, 32, 3, padding=1),
-    nn.ReLU(),
-    nn.MaxPool2d(2),
-    nn.Conv2d(32, 64, 3, padding=1),
-    nn.ReLU(),
-    nn.MaxPool2d(2),
-    nn.Flatten(),
+    *digit_features(),
     nn.Dropout(0.25),
     nn.Linear(49 * 64, 128),
     nn.ReLU(),

@@ -22,6 +22,23 @@ def test_dispatch_has_each_step_in_each_round(tmp_path):
     assert "funcnn's over it" in text
 
 
+def test_rules_are_measured_beside_automatic_differentiation(tmp_path):
+    names = "drop_path,spectral_norm"
+    text, record = run(tmp_path, "rules", "--names", names, "--seconds", "0")
+    assert [row["name"] for row in record["rows"]] == ["spectral_norm", "drop_path"]
+    for row in record["rows"]:
+        assert row["ratio"] > 0
+        assert row["rule"]["saved"] <= row["automatic"]["saved"] + 8  # a key
+    assert "geometric mean" in text
+
+
+def test_a_workload_that_there_is_not_is_refused(tmp_path):
+    arguments = ["rules", "--names", "nothing", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "nothing" in done.output
+
+
 def test_compile_time_is_measured_at_each_depth(tmp_path):
     text, record = run(tmp_path, "compile", "--rounds", "1", "--depths", "1,2")
     assert {row["depth"] for row in record["rows"]} == {1, 2}

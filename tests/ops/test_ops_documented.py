@@ -153,6 +153,22 @@ def test_the_kernels_cotangent_is_the_same_by_products_and_by_convolution():
     _check_both(both, cases("conv.conv"), first=3)
 
 
+@pytest.mark.parametrize("images", [1, 2, 3, 5])
+def test_the_kernels_cotangent_is_the_same_in_chunks_of_the_batch(images):
+    def both(x, g, *where):
+        shape = (*where[0].size, x.shape[-1] // where[1], g.shape[-1])
+
+        def products(x, g):
+            return _kernel_cotangent._patch_products(x, g, *where)
+
+        chunked = _kernel_cotangent.summed_over_chunks(products, shape, images, x, g)
+        return chunked, products(x, g)
+
+    known = [case for case in cases("conv.conv") if len(case.args[0]) > 1]
+    assert any(len(case.args[0]) > 2 * images for case in known)
+    _check_both(both, known, first=3)
+
+
 def test_max_pools_cotangent_is_the_same_by_comparing_and_by_selecting():
     def both(x, g, where):
         selected = jax.vjp(lambda x: _max_pool._reference(x, where), x)[1](g)[0]

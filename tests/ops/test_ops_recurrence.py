@@ -9,6 +9,7 @@ import pytest
 from matrix import assert_near, refused
 
 from funcnn import ops
+from funcnn.ops._recurrence import _linear_recurrence
 
 BATCH, TIME, INPUTS, HIDDEN = 3, 5, 2, 4
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 1, 0, 1]], bool)
@@ -150,7 +151,8 @@ def test_the_kernels_gradients_are_products_after_the_scan(name):
     gradient = jax.grad(lambda params: call(name, x, params)[0].sum())
     program = jax.make_jaxpr(gradient)(params)
     scans = list(_scans(program.jaxpr))
-    assert len(scans) >= 2
+    # one for each kind of platform forward, and one back
+    assert len(scans) == (2 if name == "rnn" else 3)
     for scan in scans:
         made = {v.aval.shape[-2:] for v in scan.outvars}
         assert not made & {params[n].shape for n in ("kernel", "recurrent_kernel")}
@@ -188,6 +190,21 @@ def test_slopes_keep_their_digits_where_the_gates_saturate():
 
 
 # Linear ones.
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("time", [1, 2, 7])
+def test_linear_recurrences_are_the_same_by_steps_and_by_halves(time, reverse):
+    """The one is what a CPU runs, the other what accelerators do."""
+    args = normal(2, time, 3), normal(2, time, 3, seed=1), normal(2, 3, seed=2)
+    g = normal(2, time, 3, seed=3)
+    pairs = [
+        jax.vjp(functools.partial(by, reverse=reverse), *map(jnp.asarray, args))
+        for by in (_linear_recurrence._by_steps, _linear_recurrence._by_halves)
+    ]
+    (steps, pull_steps), (halves, pull_halves) = pairs
+    assert_near(halves, steps, 1e-12)
+    assert_near(pull_halves(jnp.asarray(g)), pull_steps(jnp.asarray(g)), 1e-12)
 
 
 @pytest.mark.slow

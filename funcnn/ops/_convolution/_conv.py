@@ -147,7 +147,8 @@ def _cases(normal):
     yield case(normal(1, 5, 4, 2), normal(2, 3, 2, 2), padding=((0, 2), (3, 1)))
     yield case(normal(1, 1, 1, 1), normal(1, 1, 1, 1), bias=False)
     yield case(normal(0, 4, 2), normal(3, 2, 2))
-    yield case(normal(17, 3, 1), normal(2, 1, 2))  # more than a chunk of the batch
+    yield case(normal(13, 3, 1), normal(2, 1, 2))
+    yield case(normal(1, 5, 2), normal(2, 2, 3), dilation=2, bias=False)
 
 
 _conv = rule(_reference, _forward, _backward, static=["where", "groups"], cases=_cases)

@@ -47,17 +47,6 @@ class Windows:
         return tuple(max(0, (m - 1) * s + 1) for m, s in zip(self.output, self.stride))
 
     @property
-    def tiling(self) -> bool:
-        """Whether the windows cover the axes side by side, with nothing left over."""
-        sides = zip(self.spatial, self.size, self.output)
-        return (
-            self.stride == self.size
-            and not any(map(any, self.padding))
-            and set(self.dilation) == {1}
-            and all(n == k * m for n, k, m in sides)
-        )
-
-    @property
     def offsets(self) -> list[Offset]:
         """The places within a window, in row-major order."""
         return list(itertools.product(*map(range, self.size)))

@@ -33,8 +33,8 @@ def dropout(
 
     Gradient. y = x m / (1 - rate) with a mask m of zeros and ones that does not
     depend on x, so dx = g m / (1 - rate). The key gets None.
-    Saved: the key. The mask is made again from it, which is cheaper than to keep it:
-    `keep_mask` has how, and how it is not that of `jax.random.bernoulli`.
+    Saved: the key. The mask is made again from it, where it meets g: `keep_mask` has
+    how, and how it is not that of `jax.random.bernoulli`.
     Kinks: none; a dropped infinity gives 0.
     Source: Srivastava et al. (2014), JMLR 15; `broadcast_dims` is Flax's.
     """

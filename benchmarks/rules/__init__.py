@@ -1,0 +1,1 @@
+"""Every rule beside automatic differentiation of its reference."""
