@@ -79,10 +79,12 @@ def _gated(name, plain, value, slope):
         return rounded(value(b).times(a)).astype(x.dtype), x
 
     def backward(axis, x, g):
-        a, b = jnp.split(wide(x), 2, axis)
+        # Nothing is shared with the forward pass: to keep it costs more than f itself.
+        a, b = jnp.split(wide(lax.optimization_barrier(x)), 2, axis)
         g = wide(g)
-        both = value(b).times(g), slope(b).times(g * a)
-        return (jnp.concatenate([rounded(d) for d in both], axis),)
+        da, db = (rounded(d) for d in (value(b).times(g), slope(b).times(g * a)))
+        # `stack` is one loop, of which `concatenate` makes three, and two arrays.
+        return (jnp.stack([da, db], axis).reshape(x.shape),)
 
     return rule(reference, forward, backward, static="axis", cases=_cases, name=name)
 

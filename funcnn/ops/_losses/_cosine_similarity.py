@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
-from funcnn.ops._losses._norms import direction, direction_cotangent
+from funcnn.ops._losses._norms import direction
 from funcnn.ops._losses._pairs import one_shape
 from funcnn.rules import rule
 
@@ -103,10 +103,14 @@ def _shortness(unit, free):
 
 
 def _similarity_backward(least, saved, g):
-    of_a, of_b = (direction(wide(x), least) for x in saved)
-    g = wide(g)[..., None]
-    da = direction_cotangent(*of_a, g * of_b[0])
-    return da, direction_cotangent(*of_b, g * of_a[0])
+    a, b = (direction(wide(x), least) for x in saved)
+    cosine = (a[0] * b[0]).sum(-1, keepdims=True)
+    return _towards(a, b[0], cosine, g), _towards(b, a[0], cosine, g)
+
+
+def _towards(own, other, cosine, g):
+    unit, inverse, free = own
+    return wide(g)[..., None] * inverse * (other - jnp.where(free, cosine, 0) * unit)
 
 
 def _distance_backward(least, saved, g):

@@ -109,9 +109,15 @@ def _class_numbers_cases(normal):
     yield normal(3, 4), jnp.array([3, -1, 1]), Options(0.25, 0.125, -1)
 
 
+def _finite_top(x):
+    """The largest entry, which is not spread over its row before it is used."""
+    top = largest(x)
+    return jnp.where(jnp.abs(top) < jnp.inf, top, 0)
+
+
 def _distributions_forward(logits, labels, options):
     x, p = wide(logits), _smoothed(wide(labels), options)
-    top = largest(x)
+    top = _finite_top(x)
     normalizer = jnp.exp(x - top[..., None]).sum(-1)
     costs = (top[..., None] - x) + jnp.log(normalizer)[..., None]
     possible = (p != 0) | (costs != jnp.inf)
@@ -124,7 +130,7 @@ def _distributions_forward(logits, labels, options):
 def _distributions_backward(options, saved, g):
     logits, labels, normalizer = saved
     x, p, g = wide(logits), _smoothed(wide(labels), options), wide(g)[..., None]
-    top, normalizer = largest(x)[..., None], normalizer[..., None]
+    top, normalizer = _finite_top(x)[..., None], normalizer[..., None]
     log_normalizer = jnp.log(normalizer)
     weight = p.sum(-1, keepdims=True)
     if options.z_loss:

@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
@@ -63,18 +64,31 @@ def _reference(anchors, positives, negatives, margin, eps):
     return jnp.where(short > 0, short, 0)
 
 
-def _distance(u, eps):
-    """D(u) and u / D(u)."""
+def _distance(a, other, eps):
+    """D(u) and u / D(u) of the difference u."""
+    square = jnp.square(a - other).sum(-1, keepdims=True) + eps
+    ordinary = (square > 2.0**-60) & (square < float(jnp.finfo(a.dtype).max))
+    distance = lax.cond(
+        jnp.all(ordinary),
+        lambda a, other, square: jnp.sqrt(square),
+        lambda a, other, square: _scaled_distance(a - other, eps),
+        a,
+        other,
+        square,
+    )
+    return distance[..., 0], (a - other) / distance
+
+
+def _scaled_distance(u, eps):
     scaled_u, m = scaled(u, math.sqrt(eps))
     own = jnp.square(math.sqrt(eps) / m)
-    distance = m * jnp.sqrt(jnp.square(scaled_u).sum(-1, keepdims=True) + own)
-    return distance[..., 0], u / distance
+    return m * jnp.sqrt(jnp.square(scaled_u).sum(-1, keepdims=True) + own)
 
 
 def _forward(anchors, positives, negatives, margin, eps):
     a = wide(anchors)
-    near, to_near = _distance(a - wide(positives), eps)
-    far, to_far = _distance(a - wide(negatives), eps)
+    near, to_near = _distance(a, wide(positives), eps)
+    far, to_far = _distance(a, wide(negatives), eps)
     short = near - far + margin
     counts = (short > 0)[..., None]
     slopes = (jnp.where(counts, s, 0) for s in (to_near - to_far, to_near))
@@ -92,6 +106,7 @@ def _cases(normal):
         yield normal(*shape), normal(*shape), normal(*shape), 1.0, eps
     a, p, n = jnp.array([[[0.1], [2.0]], [[1.3], [1.0]], [[-0.6], [3.5]]])
     yield a, p, n, 1.0, 0.25
+    yield a, p, n, 1.0, 2.0**-70  # of which some squares could have lost terms
     a, n = normal(4, 3), normal(4, 3)
     yield a, a + 0.1 * normal(4, 3), n, 0.125, 0.25  # mostly without loss
     yield a, a, a, 0.5, 0.125

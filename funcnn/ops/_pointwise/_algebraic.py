@@ -53,7 +53,7 @@ def squareplus(x: jax.Array, b: float = 4.0) -> jax.Array:
 
     For x < 0 it is computed as b / (2 (r - x)), which has no cancellation.
 
-    Gradient: f'(x) = (1 + x / r) / 2, for x far below 0 b / (2 r (r - x)).
+    Gradient: f'(x) = (1 + x / r) / 2, for x < 0 b / (2 r (r - x)), else 1 - f'(-x).
     Saved:    x.
     Errors:   ValueError unless `b` is above 0; it is not differentiated.
     Source:   Barron (2021), arXiv:2112.11687.
@@ -129,9 +129,14 @@ def _squareplus_value(x, b):
 
 
 def _squareplus_slope(x, b):
-    ratio, r, part, lifted, low = _squareplus_parts(x, b)
-    w = jnp.where(ratio < 0.5, 0.5 - ratio / 2, lifted / r * part)
-    return Scaled(jnp.where(x < 0, w, 0.5 + ratio / 2), low)
+    """By r^2 + |x| r, of which the first, b and all, is more exact than r."""
+    root, below = math.sqrt(b), x < 0
+    low = x < -root * 2.0**40
+    scale = jnp.where(low, 1 / HALF_UP, 1)
+    size = jnp.minimum(scale * jnp.where(below, -x, x), root * 2.0**60)
+    square = size * size + scale * scale * b
+    fall = b / 2 / (square + size * jnp.sqrt(square))
+    return Scaled(jnp.where(below, fall, 1 - fall), low)
 
 
 _relu_squared = smooth(

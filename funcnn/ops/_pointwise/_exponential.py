@@ -14,7 +14,7 @@ from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import number, positive_number, smooth
 from funcnn.ops._pointwise._parts import e_of, exact_tanh, expm1, logistic
 from funcnn.ops._pointwise._scaling import TAIL, Scaled, exp, up
-from funcnn.ops._pointwise._taylor import complex_logistic, taylor
+from funcnn.ops._pointwise._taylor import taylor
 
 
 def sigmoid(x: jax.Array) -> jax.Array:
@@ -61,7 +61,8 @@ def softplus(x: jax.Array, *, beta: float = 1.0) -> jax.Array:
 def silu(x: jax.Array) -> jax.Array:
     """X s(x), s the logistic function; also called swish.
 
-    Gradient: f'(x) = s(x) + x s(x) s(-x) = s(x) (1 + x s(-x)).
+    Gradient: f'(x) = s(x) + x s(x) s(-x), which with e = exp(-|x|) is
+              e (1 + e + x) / (1 + e)^2 for x < 0, else 1 - f'(-x).
     Saved:    x.
     Source:   Elfwing, Uchibe & Doya (2017), arXiv:1702.03118.
     """
@@ -205,17 +206,11 @@ def _silu_value(x):
 
 
 def _silu_slope(x):
-    s, e, low = logistic(x)
-    slope = s * (1 + jnp.clip(x, -1e4, 1e4) * (e * s))
-    return Scaled(_silu_near_minimum(x, slope), low)
-
-
-def _complex_silu_slope(z):
-    s = complex_logistic(z)
-    return s + z * s * (1 - s)
-
-
-_silu_near_minimum = taylor(_complex_silu_slope, -2.375)
+    low = x < -TAIL
+    e, below = e_of(x, low)
+    size, true_e = jnp.minimum(jnp.where(below, -x, x), 1e4), jnp.where(low, 0, e)
+    fall = e * ((1 - size) + true_e) / jnp.square(1 + true_e)
+    return Scaled(jnp.where(below, fall, 1 - fall), low)
 
 
 def _mish_parts(x):
@@ -245,7 +240,7 @@ def _complex_mish_slope(z):
     return w * (w + 2) / d + z * 4 * w * (1 + w) / d**2
 
 
-_mish_near_minimum = taylor(_complex_mish_slope, -2.25)
+_mish_near_minimum = taylor(_complex_mish_slope, -2.25, 0.75)
 
 
 def _elu_value(x, alpha):

@@ -24,7 +24,8 @@ def gelu(x: jax.Array, approximate: bool = True) -> jax.Array:
     s(2u), u = sqrt(2/pi) (x + 0.044715 x^3), s the logistic function; this is
     (1 + tanh u) / 2. Without, P(x) = erfc(-x / sqrt 2) / 2.
 
-    Gradient: exact:  f'(x) = P(x) + x p(x), p(x) = exp(-x^2/2) / sqrt(2 pi);
+    Gradient: exact:  f'(x) = P(x) + x p(x), p(x) = exp(-x^2/2) / sqrt(2 pi), which
+              for x > 0 is 1 - f'(-x);
               approximate: f'(x) = s(2u) + 2 x s(2u) s(-2u) u',
               u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
     Saved:    x.
@@ -50,34 +51,55 @@ def _gelu_tanh_reference(x):
 
 
 def _gelu_parts(x):
-    """P(x) and p(x), both 2^64 too large where low, that and the clipped x.
+    """P(-|x|) / e with e = exp(-x^2/2), e, 2^64 e where low, that, |x| and x < 0."""
+    low, below = x < (-10 if x.dtype == jnp.float32 else -30), x < 0
+    size = jnp.minimum(jnp.where(below, -x, x), 50)
+    return _tail_ratio(size), exp(-size * size / 2, low), low, size, below
 
-    Where P is small P(x) = p(a) / a (1 - 1/a^2 + 3/a^4 - 15/a^6 + ...) with a = -x,
-    of which six terms have all digits of float32, and from 30 on 13 of float64.
+
+def _tail_ratio(a):
+    """P(-a) exp(a^2/2) for a >= 0, which is near p(0) / a for large a.
+
+    In float32 a polynomial of (a - 1/2) / (a + 3), over a + 3.
     """
-    low = x < (-10 if x.dtype == jnp.float32 else -30)
-    c = jnp.clip(x, -50, 50)
-    density = exp(-c * c / 2, low) * _DENSITY_AT_0
-    inverse, series = 1 / jnp.maximum(-c, 9), jnp.ones_like(c)
+    if a.dtype == jnp.float32:
+        inverse, total = 1 / (a + _FAR), jnp.zeros_like(a)
+        h = (a - _CENTER) * inverse
+        for coefficient in _TAIL_COEFFICIENTS[::-1]:
+            total = float(coefficient) + h * total
+        return total * inverse
+    far = a > 30  # 1 / a (1 - 1/a^2 + 3/a^4 - 15/a^6 + ...), of which six terms do
+    inverse, series = 1 / jnp.maximum(a, 30), jnp.full_like(a, _DENSITY_AT_0)
     for odd in (9, 7, 5, 3, 1):
-        series = 1 - odd * (inverse * inverse) * series
-    p = lax.erfc(-x * math.sqrt(0.5)) / 2
-    p = jnp.where(low, density * inverse * series, p)
-    return p, density, low, c
+        series = _DENSITY_AT_0 - odd * (inverse * inverse) * series
+    a = jnp.where(far, 0, a)
+    near = lax.erfc(a * math.sqrt(0.5)) / (2 * jnp.exp(-a * a / 2))
+    return jnp.where(far, inverse * series, near)
+
+
+def _exact_tail_ratio(a):
+    if a < 10:
+        return math.exp(a * a / 2) * math.erfc(a * math.sqrt(0.5)) / 2
+    total = a
+    for k in range(40, 0, -1):
+        total = a + k / total  # the continued fraction of Laplace
+    return _DENSITY_AT_0 / total
+
+
+def _tail_coefficients():
+    """Of the polynomial that meets (a + 3) P(-a) exp(a^2/2) at Chebyshev's points."""
+    points = np.cos(np.pi * (np.arange(12) + 0.5) / 12)
+    a = _FAR * (1 + points) / (1 - points)
+    h = (a - _CENTER) / (a + _FAR)
+    values = [(each + _FAR) * _exact_tail_ratio(float(each)) for each in a]
+    return np.linalg.solve(np.vander(h, increasing=True), values)
 
 
 _DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
-def _complex_normal(z):
-    """P(z) and p(z), with P(z) = 1/2 + z p(0) sum_k (-z^2/2)^k / k! / (2k + 1)."""
-    total = sum((-z * z / 2) ** k / math.factorial(k) / (2 * k + 1) for k in range(60))
-    return 0.5 + z * _DENSITY_AT_0 * total, _DENSITY_AT_0 * np.exp(-z * z / 2)
-
-
-def _complex_gelu_slope(z):
-    p, density = _complex_normal(z)
-    return p + z * density
+_FAR, _CENTER = 3.0, 0.5
+_TAIL_COEFFICIENTS = _tail_coefficients()
 
 
 def _complex_gelu_tanh_slope(z):
@@ -86,19 +108,19 @@ def _complex_gelu_tanh_slope(z):
 
 
 _SCALE = 2 * math.sqrt(2 / math.pi)
-_p_near_minimum = taylor(lambda z: _complex_normal(z)[0], -1.25)
-_slope_near_minimum = taylor(_complex_gelu_slope, -1.25)
-_tanh_slope_near_minimum = taylor(_complex_gelu_tanh_slope, -1.25)
+_tanh_slope_near_minimum = taylor(_complex_gelu_tanh_slope, -1.4375, 0.375)
 
 
 def _gelu_value(x):
-    p, _, low, _ = _gelu_parts(x)
-    return Scaled(jnp.maximum(x, -50) * _p_near_minimum(x, p), low)
+    ratio, e, low, _, below = _gelu_parts(x)
+    p = jnp.where(below, e * ratio, 1 - e * ratio)
+    return Scaled(jnp.maximum(x, -50) * p, low)
 
 
 def _gelu_slope(x):
-    p, density, low, c = _gelu_parts(x)
-    return Scaled(_slope_near_minimum(x, p + c * density), low)
+    ratio, e, low, size, below = _gelu_parts(x)
+    fall = e * (ratio - _DENSITY_AT_0 * size)
+    return Scaled(jnp.where(below, fall, 1 - fall), low)
 
 
 def _gelu_tanh_parts(x):
@@ -115,8 +137,15 @@ def _gelu_tanh_value(x):
 
 
 def _gelu_tanh_slope(x):
-    s, e, low, u2_slope, c = _gelu_tanh_parts(x)
-    slope = s * (1 + c * (e * s) * u2_slope)
+    low, below = x < -9.8, x < 0  # there 2u is -83
+    size = jnp.minimum(jnp.where(below, -x, x), 50)
+    square = size * size
+    cube = _SCALE * 0.044715 * square * size
+    e = exp(-(_SCALE * size + cube), low)
+    true_e = jnp.where(low, 0, e)
+    rise = _SCALE * size + 3 * cube
+    fall = e * ((1 - rise) + true_e) / jnp.square(1 + true_e)
+    slope = jnp.where(below, fall, 1 - fall)
     return Scaled(_tanh_slope_near_minimum(x, slope), low)
 
 

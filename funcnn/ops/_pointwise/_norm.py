@@ -20,7 +20,8 @@ def norm(x: jax.Array, *, axis: int = -1, keepdims: bool = False) -> jax.Array:
 
     Gradient. With y = (sum_j x_j^2)^(1/2),
         dy/dx_i = x_i / y,   so   dx = g x / y,
-    and nothing overflows or is lost when all is divided by m = max |x_j| first:
+    and nothing overflows or is lost when all is divided by m = max |x_j| first, which
+    is done where some sum of squares is not of ordinary size:
         y = m (sum_j (x_j / m)^2)^(1/2).
     Saved: x; and y, in float32 or wider.
     Kinks: at x = 0 the slope is 0, which of all slopes there is the least; that of
@@ -39,26 +40,57 @@ def _reference(x, axis, keepdims):
 
 
 def _forward(x, axis, keepdims):
+    square = jnp.square(wide(x)).sum(axis, keepdims=True)
+    output, y = lax.cond(
+        _is_ordinary(square),
+        lambda x, square: (jnp.sqrt(square),) * 2,
+        lambda x, square: _scaled_length(x, axis),
+        wide(x),
+        square,
+    )
+    output = output.astype(x.dtype)
+    return output if keepdims else output.squeeze(axis), (x, y)
+
+
+def _is_ordinary(square):
+    """Whether no sum of squares has overflowed, or has lost terms that count."""
+    largest = float(jnp.finfo(square.dtype).max)
+    return jnp.all((square > 2.0**-60) & (square < largest))
+
+
+def _scaled_length(x, axis):
+    """The norm, and 2^64 times it where it may be subnormal."""
     lifted, low = _lifted(x, axis)
     largest = jnp.abs(lifted).max(axis, keepdims=True, initial=0)
     unit = jnp.where((largest > 0) & (largest < jnp.inf), largest, 1)
     unit = lax.stop_gradient(unit)  # y does not depend on it
     square = jnp.square(lifted / unit).sum(axis, keepdims=True)
     y = unit * jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
-    output = rounded(Scaled(y, low)).astype(x.dtype)
-    return output if keepdims else output.squeeze(axis), (x, y)
+    return rounded(Scaled(y, low)), y
 
 
 def _backward(axis, keepdims, saved, g):
     x, y = saved
     g = wide(g) if keepdims else jnp.expand_dims(wide(g), axis)
+    return (
+        lax.cond(
+            _is_ordinary(jnp.square(y)),
+            lambda x, y, g: x * (1 / y) * g,
+            lambda x, y, g: _scaled_cotangent(x, y, g, axis),
+            wide(x),
+            y,
+            g,
+        ),
+    )
+
+
+def _scaled_cotangent(x, y, g, axis):
     lifted, _ = _lifted(x, axis)
-    return (jnp.where(y == 0, 0, g * (lifted / jnp.where(y == 0, 1, y))),)
+    return jnp.where(y == 0, 0, g * (lifted / jnp.where(y == 0, 1, y)))
 
 
 def _lifted(x, axis):
     """Of x, and 2^64 x in rows of numbers so small that they may be subnormal."""
-    x = wide(x)
     low = jnp.abs(x).max(axis, keepdims=True, initial=0) < SMALL
     return jnp.where(low, up(x), x), low
 
@@ -70,7 +102,7 @@ def _cases(normal):
     yield normal(2, 1), 1, False
     yield normal(0, 3), 1, False
     yield normal(3, 0), 1, False
-    yield jnp.array([[0.0, 0.0, 0.0], [3.0, 0.0, -4.0]]), 1, False
+    yield jnp.array([[0.0, 0.0, 0.0], [3.0, 0.0, -4.0]]), 1, False  # the other branch
 
 
 _norm = rule(_reference, _forward, _backward, static=["axis", "keepdims"], cases=_cases)

@@ -84,17 +84,17 @@ def _up(x):
 
 
 def _down(x):
-    # Added to `unit`, a number is rounded to a multiple of the least float, lifted;
-    # and the last bits count them.
-    size, unit = jnp.abs(x), np.float32(2.0 ** (STEPS - 126))
-    count, sign = _bits(size + unit) - _bits(unit), _bits(x) & _SIGN
-    return jnp.where(size < unit, _float(count | sign), x * 2.0**-STEPS)
+    # Added to `unit`, of its sign, a number is rounded to a multiple of the least
+    # float, lifted; and the last bits count them. Where the product is not flushed the
+    # count is too low, and otherwise 0: the larger is right, of bits with either sign.
+    unit = _bits(np.float32(2.0 ** (STEPS - 126)))
+    count = _bits(x + _float(_bits(x) & _SIGN | unit)) - unit
+    return _float(lax.max(count, _bits(x * 2.0**-STEPS)))
 
 
 def _half(x):
-    bits = _bits(x)
-    sign = bits & _SIGN
-    return _float((bits ^ sign) >> 1 | sign)
+    # the sign, shifted, has become two bits, of which one is the exponent's highest
+    return _float(_bits(x) >> 1 & np.int32(~(1 << 30)))
 
 
 def _bits(x):

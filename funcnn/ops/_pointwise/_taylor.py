@@ -11,18 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-REACH, RADIUS, POINTS = 0.75, 2.0, 64
+RADIUS, POINTS = 2.0, 64
 
 
 def taylor(
-    f: Callable[[np.ndarray], np.ndarray], center: float
+    f: Callable[[np.ndarray], np.ndarray], center: float, reach: float
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """What replaces `elsewhere` where |x - center| < REACH, if x is float32.
+    """What replaces `elsewhere` where |x - center| < reach, if x is float32.
 
     Args:
       f: of complex numbers, analytic within 2 of the center: by Cauchy's formula its
         values on that circle are the Fourier series of its coefficients.
       center: with few digits, so that x - center is exact.
+      reach: below 1; the smaller, the fewer coefficients are needed.
 
     Returns:
       A function of x and of `elsewhere`, what another formula gives for f(x).
@@ -30,13 +31,13 @@ def taylor(
     powers = np.arange(POINTS)
     circle = center + RADIUS * np.exp(2j * np.pi * powers / POINTS)
     coefficients = np.fft.fft(f(circle)).real / POINTS / RADIUS**powers
-    seen = np.abs(coefficients) * REACH**powers > 2.0**-28 * np.abs(coefficients[0])
+    seen = np.abs(coefficients) * reach**powers > 2.0**-25 * np.abs(coefficients[0])
     coefficients = coefficients[: np.flatnonzero(seen[: POINTS // 2])[-1] + 1]
 
     def near(x: jax.Array, elsewhere: jax.Array) -> jax.Array:
         if x.dtype != jnp.float32:
             return elsewhere
-        inside = jnp.abs(x - center) < REACH
+        inside = jnp.abs(x - center) < reach
         h, total = jnp.where(inside, x - center, 0), jnp.zeros_like(x)
         for coefficient in coefficients[::-1]:
             total = float(coefficient) + h * total
