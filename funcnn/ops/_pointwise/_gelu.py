@@ -39,7 +39,8 @@ def gelu(x: jax.Array, approximate: bool = True) -> jax.Array:
 
 
 def _gelu_reference(x):
-    return x * lax.erfc(-x * math.sqrt(0.5)) / 2
+    # the root is computed, for its rounding would count x^2 times in the tail
+    return x * lax.erfc(-x * jnp.sqrt(jnp.asarray(0.5, x.dtype))) / 2
 
 
 def _gelu_tanh_reference(x):
