@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matrix import assert_near
+from shares import a_share, a_share_of_rows
 
 import funcnn as fn
 from funcnn import ops
-from funcnn.ops._attention._blocks import Blocks, block_sizes
+from funcnn.ops._attention._blocks import Blocks, sizes_at_once
 from funcnn.ops._attention._dot_product_attention import _attention
 
 
@@ -50,7 +51,7 @@ JAX_HAS = {
 }
 
 
-@pytest.mark.parametrize(("shapes", "options"), JAX_HAS.values(), ids=JAX_HAS)
+@pytest.mark.parametrize(("shapes", "options"), a_share_of_rows(JAX_HAS, 4))
 def test_attention_agrees_with_jax_in_float32(shapes, options):
     theirs = {OTHERS_NAMES.get(name, name): v for name, v in options.items()}
     args = inputs(**shapes)
@@ -62,9 +63,16 @@ def test_attention_agrees_with_jax_in_float32(shapes, options):
     assert_near(got, expected, 1e-5)
 
 
-@pytest.mark.parametrize(
-    "shape", [(2, 4, 600, 600), (1, 4, 1, 600), (2, 1, 600, 1), (600, 600), (600,)]
-)
+SHAPES_OF_BIASES = [
+    (2, 1, 600, 1),
+    (2, 4, 600, 600),
+    (1, 4, 1, 600),
+    (600, 600),
+    (600,),
+]
+
+
+@pytest.mark.parametrize("shape", a_share(SHAPES_OF_BIASES, 5))
 def test_a_bias_of_any_broadcast_shape_agrees_with_jax(shape):
     args = (*inputs(), normal(*shape, seed=4))
 
@@ -138,7 +146,7 @@ def test_large_scores_in_blocks_with_a_rest_stay_finite():
     for size in (1e4, -1e4):
         bias = np.full((1, 1, 1, 3), size, np.float32)
         found = with_gradients(
-            lambda *x: _attention(*x, None, 100.0, (None, None), (2, 2)),
+            lambda *x: _attention(*x, None, 100.0, (None, None), (2, 1)),
             *(query, key, value, bias),
         )
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(found))
@@ -154,23 +162,42 @@ def test_a_bias_of_another_dtype_leaves_that_of_the_output():
 
 
 @pytest.mark.parametrize("band", [(None, None), (None, 0), (2, 1), (0, 0), (1, None)])
-@pytest.mark.parametrize(("t", "s"), [(7, 7), (7, 3), (2, 9), (0, 4), (5, 0)])
-def test_just_the_pairs_of_blocks_in_which_something_is_seen(band, t, s):
-    rows, columns = 3, 2
+@pytest.mark.parametrize(("t", "s"), [(7, 7), (7, 3), (2, 9), (0, 4), (5, 0), (40, 40)])
+def test_a_block_is_given_all_keys_that_it_sees(band, t, s):
+    rows = 3
     left, right = (1000 if b is None else b for b in band)
     ahead = np.arange(s) - np.arange(t)[:, None]
     seen = (ahead >= -left) & (ahead <= right)
-    needed = {(i // rows, j // columns) for i, j in np.argwhere(seen)}
-    found = Blocks((t, s), (rows, columns), band, 1).pairs()
-    assert sorted(zip(*(numbers.tolist() for numbers in found))) == sorted(needed)
+    blocks = Blocks((), (t, s), (1, 1), rows, band)
+    numbers = []
+    for start, stop, keys in blocks.groups():
+        for i in range(start, stop):
+            numbers.append(i)
+            first = int(blocks.first_key(jnp.int32(i), keys))
+            needed = np.flatnonzero(seen[i * rows : (i + 1) * rows].any(0))
+            assert first >= 0
+            assert first + keys <= s
+            assert set(needed) <= set(range(first, first + keys))
+    assert numbers == list(range(blocks.count))
 
 
-def test_blocks_are_of_one_size_and_many_keys_where_there_are_few_queries():
-    assert block_sizes(1024, 1024) == (256, 256)
-    assert block_sizes(600, 600) == (200, 300)
-    assert block_sizes(300, 257) == (150, 257)
-    assert block_sizes(1, 10000) == (1, 10000)
-    assert block_sizes(0, 0) == (1, 1)
+def test_causal_attention_leaves_out_nearly_half_and_a_window_nearly_all():
+    def scores(band):
+        blocks = Blocks((), (4096, 4096), (1, 1), 128, band)
+        return sum(128 * keys * (b - a) for a, b, keys in blocks.groups()) / 4096**2
+
+    assert scores((None, 0)) == 0.5625
+    assert scores((255, 0)) == (128 + 255) / 4096
+
+
+def test_few_keys_have_many_queries_and_short_sequences_many_heads():
+    assert sizes_at_once((1024, 1024), 1, 8) == (256, 1)
+    assert sizes_at_once((1024, 1024), 4, 8) == (64, 1)
+    assert sizes_at_once((300, 257), 1, 8) == (150, 1)
+    assert sizes_at_once((256, 256), 1, 8) == (128, 1)
+    assert sizes_at_once((64, 64), 1, 12) == (64, 12)
+    assert sizes_at_once((1, 10000), 1, 256) == (1, 32)
+    assert sizes_at_once((0, 0), 1, 0) == (1, 1)
 
 
 def test_what_is_saved_grows_with_the_length_and_not_with_its_square():
@@ -218,9 +245,9 @@ def test_one_key_that_outweighs_all_others_leaves_no_rounding():
     """Where the softmax is saturated, its slopes are exactly 0, as of autodiff."""
     sizes = [(1, 5, 1, 8), (1, 5, 1, 8), (1, 5, 1, 8)]
     args = [300 * normal(*size, seed=i) for i, size in enumerate(sizes)]
-    for of_keys in (2, 5):
+    for rows in (2, 5):
         _, (dquery, dkey, dvalue) = with_gradients(
-            lambda *x: _attention(*x, None, None, 1.0, (None, None), (2, of_keys)),
+            lambda *x: _attention(*x, None, None, 1.0, (None, None), (rows, 1)),
             *args,
         )
         assert not dquery.any()

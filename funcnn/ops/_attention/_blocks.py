@@ -1,14 +1,15 @@
-"""Queries and keys in blocks, and which pairs of blocks attention needs.
+"""Queries in blocks, and which keys a block of them can see.
 
-What stands in blocks has the number of the block as its first axis. Inside, keys come
-before queries: so the long products of attention run over the last axis of one factor
-and the first of the other, and its sums over keys go along rows. The heads of the
-queries are two axes, (k, g): of each of the k heads of the keys, a group of g.
+A head of the keys, with the group of heads of the queries that share it, is one entry
+of the first axis. The queries of a block are rows, those of one head of the group after
+those of another; so all products are of two matrices, and sums over keys go along rows.
 """
 
 import dataclasses
+import itertools
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -19,7 +20,9 @@ from jax import lax
 from funcnn.ops._arguments import wide
 
 Band = tuple[int | None, int | None]
-_SIZE = 256  # of a block: large enough for fast products, small enough for a cache
+_ROWS = 128, 256  # of a block, at most: enough for fast products, and for a cache
+_SCORES = 2**15, 2**19  # how many at once are worth the calls: of a head, and of all
+_GROUPS = 8  # of blocks that see equally many keys
 
 
 def band(causal: bool, window: Any) -> Band:
@@ -51,19 +54,24 @@ def in_band(query: jax.Array, key: jax.Array, band: Band) -> jax.Array | None:
     return before & behind
 
 
-def block_sizes(queries: int, keys: int) -> tuple[int, int]:
-    """How many queries and how many keys a block has.
+def sizes_at_once(lengths: tuple[int, int], group: int, heads: int) -> tuple[int, int]:
+    """How many queries a block has, and how many heads of keys go together.
 
-    Blocks are of one size but for rounding, so that little is computed in vain; where
-    there are few queries, as in decoding, a block has the more keys.
+    Blocks are of one size but for rounding, so that little is computed in vain. Where
+    the queries of a head need more than one, heads go one by one; a block has more
+    queries where there are few keys.
     """
-    of_queries = _equal_parts(queries, _SIZE)
-    return of_queries, _equal_parts(keys, _SIZE * _SIZE // of_queries)
+    queries, keys = lengths
+    most = max(min(_ROWS[1], max(_ROWS[0], queries // 2)), _SCORES[0] // max(1, keys))
+    blocks = max(1, -(-queries // max(1, most // group)))
+    rows = max(1, -(-queries // blocks))
+    together = 1 if blocks > 1 else _SCORES[1] // max(1, rows * group * keys)
+    return rows, _divisor(heads, together)
 
 
-def _equal_parts(length: int, most: int) -> int:
-    parts = max(1, -(-length // most))
-    return max(1, -(-length // parts))
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor that is at most `most`."""
+    return max(n for n in range(1, max(1, min(number, most)) + 1) if number % n == 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,152 +79,175 @@ class Blocks:
     """How arrays go into blocks and back.
 
     Attributes:
+      leading: the axes before the sequence.
       lengths: how many queries and keys there are.
-      sizes: how many of each a block has.
+      heads: how many heads the keys have, and how many of the queries share one.
+      rows: how many queries a block has.
       band: query i sees the keys from i - band[0] to i + band[1]; None is no bound.
-      heads: how many heads the keys have.
     """
 
+    leading: tuple[int, ...]
     lengths: tuple[int, int]
-    sizes: tuple[int, int]
+    heads: tuple[int, int]
+    rows: int
     band: Band
-    heads: int
+
+    @classmethod
+    def of(cls, query: jax.Array, key: jax.Array, rows: int, band: Band) -> "Blocks":
+        """Those of a call."""
+        *leading, t, n, _ = query.shape
+        s, k = key.shape[-3:-1]
+        return cls(tuple(leading), (t, s), (k, n // k), rows, band)
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """How many blocks there are of queries and of keys, at least one of each."""
-        queries, keys = (max(1, -(-n // m)) for n, m in zip(self.lengths, self.sizes))
-        return queries, keys
+    def count(self) -> int:
+        """How many blocks there are, at least one."""
+        return max(1, -(-self.lengths[0] // self.rows))
 
-    def pairs(self) -> tuple[jax.Array, jax.Array]:
-        """The numbers of all pairs of blocks in which a query sees a key.
+    @property
+    def entries(self) -> int:
+        """How many heads of keys there are in all."""
+        return math.prod(self.leading) * self.heads[0]
 
-        They are worked out by the program: a table of numbers would be an array that
-        a rule closes over.
+    def groups(self) -> list[tuple[int, int, int]]:
+        """Blocks from one number to before another, and how many keys each needs.
+
+        In one program all have the same number of keys. So there are more groups where
+        that number grows or shrinks from block to block.
         """
-        i, j = jnp.nonzero(self._needed(jnp), size=int(self._needed(np).sum()))
-        return i.astype(jnp.int32), j.astype(jnp.int32)
-
-    def _needed(self, numpy: Any) -> Any:
-        """Block of queries by block of keys, whether one sees another."""
-        (queries, keys), (rows, columns) = self.lengths, self.sizes
-        i, j = (numpy.arange(count) for count in self.counts)
-        query = i[:, None] * rows, numpy.minimum(i[:, None] * rows + rows, queries) - 1
-        key = j * columns, numpy.minimum(j * columns + columns, keys) - 1
-        needed = (query[0] <= query[1]) & (key[0] <= key[1])
         left, right = self.band
-        if left is not None:  # the least that a key is behind a query
-            needed &= key[1] - query[0] >= -left
-        if right is not None:
-            needed &= key[0] - query[1] <= right
-        return needed
+        number = min(self.count, 1 if (left is None) == (right is None) else _GROUPS)
+        ends = [self.count * n // number for n in range(number + 1)]
+        first, past = self._reach()
+        needed = np.maximum(0, past - first)
+        return [(a, b, int(needed[a:b].max())) for a, b in itertools.pairwise(ends)]
 
-    def seen(self, i: jax.Array, j: jax.Array) -> jax.Array | None:
-        """Who of block i sees whom of block j, (key, 1, query); None: all see all."""
-        rows, columns = self.sizes
-        query = i * rows + jnp.arange(rows)
-        key = j * columns + jnp.arange(columns)[:, None, None]
-        seen = in_band(query, key, self.band)
-        if self.counts[1] * columns == self.lengths[1]:
-            return seen
-        real = key < self.lengths[1]
-        return real if seen is None else seen & real
+    def _reach(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first key that a block sees, and the one past the last."""
+        (t, s), (left, right) = self.lengths, self.band
+        start = np.arange(self.count) * self.rows
+        last = np.minimum(start + self.rows, t) - 1
+        first = np.zeros_like(start) if left is None else np.clip(start - left, 0, s)
+        past = np.full_like(start, s) if right is None else last + right + 1
+        return first, np.minimum(past, s)
+
+    def first_key(self, i: jax.Array, keys: int) -> jax.Array | int:
+        """The first of the `keys` that block i is given."""
+        if self.band[0] is None:
+            return 0
+        return jnp.clip(i * self.rows - self.band[0], 0, self.lengths[1] - keys)
+
+    def seen(self, i: jax.Array, first: jax.Array | int, keys: int) -> Any:
+        """Who of block i sees whom of the keys, (query, key); None: all see all."""
+        query = i * self.rows + jnp.arange(self.rows)[:, None]
+        return in_band(query, first + jnp.arange(keys), self.band)
 
     def queries(self, x: jax.Array) -> jax.Array:
-        """(..., t, n, h), wide, as (block, ..., k, h, g, query)."""
-        *leading, t, n, h = x.shape
-        x = wide(x).reshape(*leading, t, self.heads, n // self.heads, h)
-        return self.rows(_permuted(x, (1, 3, 2, 0)))
+        """(..., t, n, h), wide, as (entry, block, row, h)."""
+        x = _padded(wide(x), -3, self.count * self.rows)
+        x = x.reshape(*self.leading, self.count, self.rows, *self.heads, x.shape[-1])
+        rows = self.heads[1] * self.rows
+        x = _permuted(x, (2, 0, 3, 1, 4))
+        return x.reshape(self.entries, self.count, rows, x.shape[-1])
 
     def joined_queries(self, x: jax.Array) -> jax.Array:
         """What `queries` was made of."""
-        x = _permuted(self.joined_rows(x), (3, 0, 2, 1))
-        *leading, k, g, h = x.shape
-        return x.reshape(*leading, k * g, h)
-
-    def rows(self, x: jax.Array, fill: float = 0) -> jax.Array:
-        """(..., t) as (block, ..., query), with `fill` for queries there are not."""
-        return _cut(x, -1, self.counts[0], self.sizes[0], fill)
-
-    def joined_rows(self, x: jax.Array) -> jax.Array:
-        """What `rows` was made of."""
-        return _joined(x, -1, self.lengths[0])
+        (k, g), h = self.heads, x.shape[-1]
+        x = x.reshape(*self.leading, k, self.count, g, self.rows, h)
+        x = _permuted(x, (1, 3, 0, 2, 4))
+        x = x.reshape(*self.leading, self.count * self.rows, k * g, h)
+        return lax.slice_in_dim(x, 0, self.lengths[0], axis=x.ndim - 3)
 
     def keys(self, x: jax.Array) -> jax.Array:
-        """(..., s, k, h), wide, as (block, ..., k, key, h)."""
-        return _cut(jnp.moveaxis(wide(x), -2, -3), -2, self.counts[1], self.sizes[1])
+        """(..., s, k, h), wide, as (entry, key, h)."""
+        x = jnp.moveaxis(wide(x), -2, -3)
+        return x.reshape(self.entries, *x.shape[-2:])
 
     def joined_keys(self, x: jax.Array) -> jax.Array:
         """What `keys` was made of."""
-        return jnp.moveaxis(_joined(x, -2, self.lengths[1]), -3, -2)
+        x = x.reshape(*self.leading, self.heads[0], *x.shape[-2:])
+        return jnp.moveaxis(x, -3, -2)
 
     def whole(self, x: jax.Array | None) -> jax.Array | None:
-        """(..., n, t, s) as (..., k, g, t, s), with whole blocks; or axes of size 1."""
+        """(..., n, t, s) as (place, g, t, s), with whole blocks; or axes of size 1."""
         if x is None:
             return None
-        *leading, n, t, s = x.shape
-        heads = (1, 1) if n == 1 else (self.heads, n // self.heads)
-        x = x.reshape(*leading, *heads, t, s)
-        for axis, count, size in zip((-2, -1), self.counts, self.sizes):
-            if x.shape[axis] != 1:
-                x = _padded(x, axis, count * size)
-        return x
+        *_, n, t, s = x.shape
+        places, group = math.prod(self._own(x)), 1 if n == 1 else self.heads[1]
+        x = x.reshape(places, group, t, s)
+        return x if t == 1 else _padded(x, -2, self.count * self.rows)
 
-    def tile(self, x: jax.Array, i: jax.Array, j: jax.Array) -> jax.Array:
-        """Of what `whole` gave the part of blocks i and j: (..., k, key, g, query)."""
-        return jnp.moveaxis(lax.dynamic_slice(x, *self._place(x, i, j)), -1, -3)
+    def places(self, x: jax.Array | None) -> jax.Array | None:
+        """At which place of what `whole` gives an entry finds its own."""
+        if x is None:
+            return None
+        own = self._own(x)
+        numbers = jnp.arange(math.prod(own), dtype=jnp.int32).reshape(own)
+        return jnp.broadcast_to(numbers, (*self.leading, self.heads[0])).ravel()
+
+    def _own(self, x: jax.Array) -> tuple[int, ...]:
+        """The axes of x that are those of the entries, or 1."""
+        *leading, n, _, _ = x.shape
+        return *leading, 1 if n == 1 else self.heads[0]
+
+    def tile(
+        self, x: jax.Array, i: jax.Array, first: jax.Array | int, keys: int
+    ) -> jax.Array:
+        """Of a place of what `whole` gave the part of block i and its keys."""
+        starts, sizes = self._tile(x, i, first, keys)
+        return lax.dynamic_slice(x, starts, sizes)
 
     def add_tile(
-        self, x: jax.Array, tile: jax.Array, i: jax.Array, j: jax.Array
+        self, x: jax.Array, tile: jax.Array, i: jax.Array, first: jax.Array | int
     ) -> jax.Array:
         """Adds to the part that `tile` gives, summing over the axes of size 1."""
-        starts, sizes = self._place(x, i, j)
+        starts, sizes = self._tile(x, i, first, tile.shape[-1])
         shared = tuple(axis for axis, size in enumerate(sizes) if size == 1)
-        tile = jnp.moveaxis(tile, -3, -1).sum(shared, keepdims=True)
-        tile += lax.dynamic_slice(x, starts, sizes)
+        tile = tile.sum(shared, keepdims=True) + lax.dynamic_slice(x, starts, sizes)
         return lax.dynamic_update_slice(x, tile, starts)
 
-    def _place(
-        self, x: jax.Array, i: jax.Array, j: jax.Array
+    def _tile(
+        self, x: jax.Array, i: jax.Array, first: jax.Array | int, keys: int
     ) -> tuple[list[jax.Array], list[int]]:
-        starts, sizes = [jnp.zeros_like(i)] * x.ndim, list(x.shape)
-        for axis, number, size in zip((-2, -1), (i, j), self.sizes):
-            if sizes[axis] != 1:
-                starts[axis], sizes[axis] = number * size, size
-        return starts, sizes
+        g, t, s = x.shape
+        starts = [0, 0 if t == 1 else i * self.rows, 0 if s == 1 else first]
+        sizes = [g, 1 if t == 1 else self.rows, 1 if s == 1 else keys]
+        return [jnp.asarray(start, i.dtype) for start in starts], sizes
 
 
-def _cut(x: jax.Array, axis: int, count: int, size: int, fill: float = 0) -> jax.Array:
-    x, at = _padded(x, axis, count * size, fill), x.ndim + axis
-    return jnp.moveaxis(
-        x.reshape(*x.shape[:at], count, size, *x.shape[at + 1 :]), at, 0
+def over_entries(
+    f: Callable[..., tuple[Any, Any]],
+    together: int,
+    total: jax.Array | None,
+    places: Sequence[jax.Array | None],
+    *entries: jax.Array,
+) -> tuple[jax.Array | None, Any]:
+    """f(places, *entry) for all entries, `together` of them at once.
+
+    The first of what `f` gives is added to `total` at the first place; the rest of all
+    entries is returned.
+    """
+
+    def step(total: Any, xs: Any) -> Any:
+        added, rest = jax.vmap(f)(*xs)
+        return total if total is None else total.at[xs[0][0]].add(added), rest
+
+    xs = jax.tree.map(
+        lambda x: x.reshape(x.shape[0] // together, together, *x.shape[1:]),
+        (tuple(places), *entries),
     )
+    total, rest = lax.scan(step, total, xs)
+    count = entries[0].shape[0]
+    return total, jax.tree.map(lambda x: x.reshape(count, *x.shape[2:]), rest)
 
 
-def _joined(x: jax.Array, axis: int, length: int) -> jax.Array:
-    at = x.ndim - 1 + axis
-    x = jnp.moveaxis(x, 0, at)
-    x = x.reshape(*x.shape[:at], x.shape[at] * x.shape[at + 1], *x.shape[at + 2 :])
-    return lax.slice_in_dim(x, 0, length, axis=at)
-
-
-def _padded(x: jax.Array, axis: int, length: int, fill: float = 0) -> jax.Array:
+def _padded(x: jax.Array, axis: int, length: int) -> jax.Array:
     widths = [(0, 0)] * x.ndim
     widths[axis] = (0, length - x.shape[axis])
-    return jnp.pad(x, widths, constant_values=fill)
+    return jnp.pad(x, widths)
 
 
 def _permuted(x: jax.Array, order: Sequence[int]) -> jax.Array:
     """The last axes in another order."""
     first = x.ndim - len(order)
     return x.transpose(*range(first), *(first + axis for axis in order))
-
-
-def at(x: jax.Array, i: jax.Array) -> jax.Array:
-    """Block i."""
-    return lax.dynamic_index_in_dim(x, i, 0, keepdims=False)
-
-
-def put(x: jax.Array, block: jax.Array, i: jax.Array) -> jax.Array:
-    """`x` with another block i."""
-    return lax.dynamic_update_index_in_dim(x, block, i, 0)

@@ -1,6 +1,7 @@
 """Attention, in blocks."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,13 @@ from jax import lax
 
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
-from funcnn.ops._attention._blocks import Blocks, at, band, block_sizes, in_band, put
+from funcnn.ops._attention._blocks import (
+    Blocks,
+    band,
+    in_band,
+    over_entries,
+    sizes_at_once,
+)
 from funcnn.rules import rule
 
 
@@ -46,17 +53,19 @@ def dot_product_attention(
         dv = P^T g,   dP = g v^T,
     and as dP_ij/dS_ik = P_ij (delta_jk - P_ik),
         dS_ik = P_ik (dP_ik - sum_j P_ij dP_ij).
-    As P sums to 1, a number c_i may be taken from dP_i. It is dP of the key with the
-    largest score, so that nothing cancels where P is nearly 1 for that key:
+    As P sums to 1, a number c_i may be taken from dP_i:
         dS_ik = P_ik (dP_ik - c_i - w_i / z_i),   w_i = sum_j E_ij (dP_ij - c_i),
         dq = scale dS k,   dk = scale dS^T q,   dbias = dS;
-    dk and dv are sums over the heads of a group, dbias over broadcast axes.
-    Blocks. Forward, m, z and E v of a query grow key block by key block, what there is
-    of z and E v taken times exp(m - m') when m grows to m'. Backward, E and dP of a
-    block are made twice: for z, c and w, and then for the rest; once where all keys are
-    in one block. (w_i / z_i + c_i is g_i o_i too, which would save the first of them
-    and cost digits.) Blocks out of reach by `causal` and `window` are left out; `mask`
-    is not looked into for that.
+    dk and dv are sums over the heads of a group, dbias over broadcast axes. c is the
+    part of sum_j P_ij dP_ij that keys of the largest score have: dP of a key for which
+    P is nearly 1, where nothing cancels then, and all of w is small. (g_i o_i, which is
+    w_i / z_i + c_i, would save both and cost digits.) What divides by z is done to the
+    rows of q and g and to dq, which are fewer numbers than E.
+    Blocks. A block of queries has all its scores at once, forward and backward, which
+    takes two products and five; blocks come one after another, and on a CPU heads too,
+    so that scores stay in its cache. Keys out of reach by `causal` and `window` are
+    left out; where reach has one side, blocks are in up to eight groups, each with the
+    keys that one of its blocks needs. `mask` is not looked into for that.
     Saved: query, key, value, bias, mask, and m in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
@@ -78,7 +87,9 @@ def dot_product_attention(
             raise DtypeError(f"{name}: mask must be boolean, got {mask.dtype}")
         mask = _of_rank("mask", mask, scores)
     scale = max(1, query.shape[-1]) ** -0.5 if scale is None else float(scale)
-    sizes = block_sizes(*scores[-2:])
+    k = key.shape[-2]
+    group, entries = query.shape[-2] // k, math.prod(key.shape[:-3]) * k
+    sizes = sizes_at_once((scores[-2], scores[-1]), group, entries)
     reach = band(causal, window)
     return _attention(query, key, value, bias, mask, scale, reach, sizes)
 
@@ -138,99 +149,131 @@ def _or_one(z):
     return jnp.where(z > 0, z, 1)
 
 
-def _scores(blocks, q, k, bias, mask, i, j):
-    """S of a pair of blocks: (..., k, key, g, query)."""
-    s = jnp.einsum("...kh,...hgq->...kgq", at(k, j), at(q, i))
-    if bias is not None:
-        s += blocks.tile(bias, i, j).astype(s.dtype)
-    mask = None if mask is None else blocks.tile(mask, i, j)
-    return _of_seen(s, blocks.seen(i, j), mask)
+def _scores(blocks, seen_from, places, q, k, i, first):
+    """S of the rows of block i and their keys, of which `first` is the first."""
+    s = jnp.einsum("qh,kh->qk", q, k)
+    bias, mask = (
+        None if x is None else blocks.tile(x[place], i, first, s.shape[1])
+        for x, place in zip(seen_from, places)
+    )
+    of_heads = s.reshape(blocks.heads[1], blocks.rows, s.shape[1])
+    of_heads = of_heads if bias is None else of_heads + bias.astype(s.dtype)
+    return _of_seen(of_heads, blocks.seen(i, first, s.shape[1]), mask).reshape(s.shape)
 
 
 def _forward(query, key, value, bias, mask, scale, reach, sizes):
-    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, reach, key.shape[-2])
+    blocks = Blocks.of(query, key, sizes[0], reach)
     q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
-    seen_from = blocks.whole(bias), blocks.whole(mask)
-    scores = functools.partial(_scores, blocks, q, k, *seen_from)
+    places = blocks.places(bias), blocks.places(mask)
 
-    def turn(carry, pair):
-        i, j = pair
-        m, z, a = (at(x, i) for x in carry)
-        s = scores(i, j)
-        new = jnp.maximum(m, lax.stop_gradient(s.max(-3, keepdims=True)))
-        e, shrink = jnp.exp(s - _or_zero(new)), jnp.exp(m - _or_zero(new))
-        z = shrink * z + e.sum(-3, keepdims=True)
-        a = shrink * a + jnp.einsum("...kv,...kgq->...vgq", at(v, j), e)
-        return tuple(put(x, y, i) for x, y in zip(carry, (new, z, a))), None
+    def run(*args, together):
+        *seen_from, places, q, k, v = args
+        head = functools.partial(_forward_of_head, blocks, seen_from)
+        return over_entries(head, together, None, places, q, k, v)[1]
 
-    zeros = jnp.zeros_like(q[..., :1, :, :])
-    a = jnp.broadcast_to(zeros, (*q.shape[:-3], v.shape[-1], *q.shape[-2:]))
-    (m, z, a), _ = lax.scan(turn, (zeros - jnp.inf, zeros, a), blocks.pairs())
-    output = blocks.joined_queries(a / _or_one(z))
-    m = blocks.joined_rows(jnp.where(z > 0, m, jnp.inf))
-    return output.astype(query.dtype), (query, key, value, bias, mask, m)
+    args = blocks.whole(bias), blocks.whole(mask), places, q, k, v
+    output, m = _by_platform(run, sizes[1], blocks.entries, args)
+    output = blocks.joined_queries(output).astype(query.dtype)
+    return output, (query, key, value, bias, mask, m)
+
+
+def _by_platform(run, together, entries, args):
+    """On a CPU few heads at once, whose scores stay in its cache; elsewhere all."""
+    if together >= entries:
+        return run(*args, together=max(1, entries))
+    return lax.platform_dependent(
+        *args,
+        cpu=functools.partial(run, together=together),
+        default=functools.partial(run, together=entries),
+    )
+
+
+def _forward_of_head(blocks, seen_from, places, q, k, v):
+    def block(i, keys):
+        first = blocks.first_key(i, keys)
+        own_k, own_v = (lax.dynamic_slice_in_dim(x, first, keys) for x in (k, v))
+        s = _scores(blocks, seen_from, places, q[i], own_k, i, first)
+        m = lax.stop_gradient(s.max(-1, keepdims=True, initial=-jnp.inf))
+        e = jnp.exp(s - _or_zero(m))
+        z = e.sum(-1, keepdims=True)
+        o = jnp.einsum("qk,kv->qv", e, own_v) / _or_one(z)
+        return o, jnp.where(z > 0, m, jnp.inf)
+
+    found = [
+        lax.map(functools.partial(block, keys=keys), jnp.arange(start, stop))
+        for start, stop, keys in blocks.groups()
+    ]
+    return None, tuple(map(jnp.concatenate, zip(*found)))
 
 
 def _backward(scale, reach, sizes, saved, g):
     query, key, value, bias, mask, m = saved
-    blocks = Blocks((query.shape[-3], key.shape[-3]), sizes, reach, key.shape[-2])
+    blocks = Blocks.of(query, key, sizes[0], reach)
     q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
-    g, m, bias_ = blocks.queries(g), blocks.rows(m, jnp.inf), blocks.whole(bias)
-    scores = functools.partial(_scores, blocks, q, k, bias_, blocks.whole(mask))
+    places = blocks.places(bias), blocks.places(mask)
 
-    def block(i, j):
-        s = scores(i, j)
-        dp = jnp.einsum("...kv,...vgq->...kgq", at(v, j), at(g, i))
-        return jnp.exp(s - at(m, i)), dp, s >= at(m, i)
+    def run(*args, together):
+        *seen_from, places, q, k, v, m, g = args
+        bias = seen_from[0]
+        head = functools.partial(_backward_of_head, blocks, seen_from)
+        dbias = None if bias is None else jnp.zeros_like(bias, q.dtype)
+        return over_entries(head, together, dbias, places, q, k, v, m, g)
 
-    def first(rows, pair):
-        i = pair[0]
-        new = _grown([at(x, i) for x in rows], *block(*pair))
-        return [put(x, y, i) for x, y in zip(rows, new)], None
-
-    def second(carry, pair):
-        i, j = pair
-        dq, dk, dv, dbias = carry
-        e, dp, top = block(i, j)
-        row = [at(x, i) for x in rows]
-        z, c, w, n = _grown(row, e, dp, top) if in_one else row
-        p = e / _or_one(z)
-        ds = p * (_less(dp, c, top, n) - w / _or_one(z))
-        dq = _add(dq, jnp.einsum("...kh,...kgq->...hgq", at(k, j), ds), i)
-        dk = _add(dk, jnp.einsum("...kgq,...hgq->...kh", ds, at(q, i)), j)
-        dv = _add(dv, jnp.einsum("...kgq,...vgq->...kv", p, at(g, i)), j)
-        dbias = None if dbias is None else blocks.add_tile(dbias, ds, i, j)
-        return (dq, dk, dv, dbias), None
-
-    in_one, rows = blocks.counts[1] == 1, [jnp.zeros_like(m)] * 4
-    if not in_one:
-        rows, _ = lax.scan(first, rows, blocks.pairs())
-    dbias = None if bias_ is None else jnp.zeros_like(bias_, q.dtype)
-    start = jnp.zeros_like(q), jnp.zeros_like(k), jnp.zeros_like(v), dbias
-    (dq, dk, dv, dbias), _ = lax.scan(second, start, blocks.pairs())
-    if bias is not None and dbias is not None:
-        dbias = dbias[..., : bias.shape[-2], : bias.shape[-1]].reshape(bias.shape)
+    args = blocks.whole(bias), blocks.whole(mask), places, q, k, v, m, blocks.queries(g)
+    dbias, (dq, dk, dv) = _by_platform(run, sizes[1], blocks.entries, args)
+    if bias is not None:
+        dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
     dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
-    return dq, blocks.joined_keys(dk), blocks.joined_keys(dv), dbias, None
+    dk, dv = (blocks.joined_keys(x.mT) for x in (dk, dv))
+    return dq, dk, dv, dbias, None
 
 
-def _grown(rows, e, dp, top):
-    """Per query z, c, w, and how many keys are the top, with one more block of keys."""
-    z, c, w, n = rows
-    number = top.astype(e.dtype).sum(-3, keepdims=True)
-    here = jnp.where(top, dp, 0).sum(-3, keepdims=True) / _or_one(number)
-    new = jnp.where(number > 0, here, c)
-    rest = (e * _less(dp, new, top, number)).sum(-3, keepdims=True)
-    return [z + e.sum(-3, keepdims=True), new, w + z * (c - new) + rest, n + number]
+def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
+    def block(carry, i, keys):
+        dk, dv, dbias = carry
+        first = blocks.first_key(i, keys)
+        own_k, own_v = (lax.dynamic_slice_in_dim(x, first, keys) for x in (k, v))
+        own_q, own_g = q[i], g[i]
+        s = _scores(blocks, seen_from, places, own_q, own_k, i, first)
+        e = jnp.exp(s - m[i])
+        z = _or_one(e.sum(-1, keepdims=True))
+        ds = _slopes(e, z, jnp.einsum("qv,kv->qk", own_g, own_v))
+        dq = jnp.einsum("qk,kh->qh", ds, own_k) / z
+        dk = _add(dk, jnp.einsum("qh,qk->hk", own_q / z, ds), first)
+        dv = _add(dv, jnp.einsum("qv,qk->vk", own_g / z, e), first)
+        if dbias is not None:
+            tile = (ds / z).reshape(blocks.heads[1], blocks.rows, keys)
+            dbias = blocks.add_tile(dbias, tile, i, first)
+        return (dk, dv, dbias), dq
+
+    bias = seen_from[0]
+    dbias = None if bias is None else jnp.zeros_like(bias[0], q.dtype)
+    # dk and dv are (h, key): as (key, h) the products take thrice the time
+    carry, dq = (jnp.zeros_like(k.T), jnp.zeros_like(v.T), dbias), []
+    for start, stop, keys in blocks.groups():
+        of_keys = functools.partial(block, keys=keys)
+        carry, found = lax.scan(of_keys, carry, jnp.arange(start, stop))
+        dq.append(found)
+    dk, dv, dbias = carry
+    return dbias, (jnp.concatenate(dq), dk, dv)
 
 
-def _less(dp, c, top, number):
-    """Of dP, what c leaves: of the key that c is of 0, however dP is rounded here."""
-    return jnp.where(top & (number == 1), 0, dp - c)
+def _slopes(e, z, dp):
+    """The slopes of the scores, dS, times z; linear in dP."""
+    c = _sums(jnp.where(e >= 1, dp, 0)) / z
+    rest = e * (dp - c)
+    return rest - e * (_sums(rest) / z)
 
 
-def _add(x, block, i):
-    return put(x, at(x, i) + block, i)
+def _sums(x):
+    """Sums over keys: as a product, which is several times as fast on a CPU."""
+    return jnp.einsum("qk,kr->qr", x, jnp.ones((x.shape[1], 1), x.dtype))
+
+
+def _add(x, part, first):
+    """`part` added to the columns of `x` from `first` on."""
+    part += lax.dynamic_slice_in_dim(x, first, part.shape[1], 1)
+    return lax.dynamic_update_slice_in_dim(x, part, first, 1)
 
 
 def _cases(normal):
@@ -240,12 +283,12 @@ def _cases(normal):
     third = jnp.arange(4 * 5).reshape(1, 1, 4, 5) % 3 > 0
     some = jnp.arange(7).reshape(1, 1, 7, 1) != 1  # one query sees nothing
     all_keys = (None, None)
-    yield *of(1, 5, 5, 2, 2, 1, 2), None, None, 0.7, (None, 0), (2, 2)
-    yield *of(1, 4, 5, 1, 2, 1, 2), normal(1, 2, 4, 5), third, 0.4, all_keys, (3, 2)
+    yield *of(1, 5, 5, 2, 2, 1, 2), None, None, 0.7, (None, 0), (2, 1)
+    yield *of(1, 4, 5, 1, 2, 1, 2), normal(1, 2, 4, 5), third, 0.4, all_keys, (3, 1)
     # nor does the last query see anything
-    yield *of(2, 7, 4, 1, 1, 1, 2), normal(1, 1, 1, 4), some, -0.5, (1, 2), (3, 2)
-    yield *of(1, 2, 3, 1, 2, 2, 2), None, None, 0.6, (1, 1), (2, 3)  # keys in one block
-    yield *of(0, 2, 3, 1, 1, 2, 2), None, None, 1.0, (None, 0), (2, 3)
+    yield *of(2, 7, 4, 1, 1, 1, 2), normal(1, 1, 1, 4), some, -0.5, (1, 2), (3, 1)
+    yield *of(1, 2, 3, 1, 2, 2, 2), None, None, 0.6, (1, 1), (2, 1)  # in one block
+    yield *of(0, 2, 3, 1, 1, 2, 2), None, None, 1.0, (None, 0), (2, 1)
 
 
 _attention = rule(
