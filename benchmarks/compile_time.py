@@ -15,7 +15,7 @@ from funcnn._tables import text_table
 DEPTHS = (1, 5, 10, 20, 40)
 _WIDTH, _BATCH = 128, 64
 
-Seconds = dict[tuple[str, int], list[float]]  # by name and depth
+Seconds = dict[tuple[str, int, str], list[float]]  # by name, depth and kind of block
 Made = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -28,26 +28,30 @@ def compile_time(
 ) -> None:
     """Compile time of value and gradient of blocks of layer norm, dense and gelu.
 
-    By funcnn's rules, as a chain and as one scan (`Repeat`); the same chain without
-    its rules (`autodiff`); and the same by hand in jax.numpy. Tracing is counted.
+    Each block alone, and added to its input (`residual`). By funcnn's rules, as a
+    chain and as one scan (`Repeat`); the same chain without its rules (`autodiff`);
+    and the same by hand in jax.numpy. Tracing is counted.
     Writes compile.json and compile.md.
     """
     seconds: Seconds = {
-        (name, depth): [] for depth in map(int, depths.split(",")) for name in _MAKERS
+        (name, depth, kind): []
+        for kind in _KINDS
+        for depth in map(int, depths.split(","))
+        for name in _MAKERS
     }
     try:
         for maker in _MAKERS.values():
-            _compiled(*maker(1))  # what is done once in a process
+            _compiled(*maker(1, False))  # what is done once in a process
         for number in range(rounds):
             print(f"compile: round {number + 1} of {rounds}", file=sys.stderr)
-            for (name, depth), own in seconds.items():
-                own.append(_compiled(*_MAKERS[name](depth)))
+            for (name, depth, kind), own in seconds.items():
+                own.append(_compiled(*_MAKERS[name](depth, _KINDS[kind])))
     except KeyboardInterrupt:
         print("interrupted; what was measured is written", file=sys.stderr)
     text = _table(seconds)
     rows = [
-        {"by": name, "depth": depth, "seconds": own}
-        for (name, depth), own in seconds.items()
+        {"by": name, "depth": depth, "residual": _KINDS[kind], "seconds": own}
+        for (name, depth, kind), own in seconds.items()
     ]
     note = "Seconds to trace and compile, and in brackets over jax.numpy's."
     record: dict[str, Any] = {"rows": rows}
@@ -84,32 +88,33 @@ def _of_layer(layer: Any) -> Made:
     return loss, (params, _input())
 
 
-def _block() -> tuple[Any, ...]:
+def _block(residual: bool) -> Any:
     import funcnn as fn
 
-    return fn.LayerNorm(), fn.Dense(_WIDTH), fn.gelu
+    block = fn.Chain(fn.LayerNorm(), fn.Dense(_WIDTH), fn.gelu)
+    return fn.Residual(block) if residual else block
 
 
-def _chain(depth: int) -> Made:
+def _chain(depth: int, residual: bool) -> Made:
     import funcnn as fn
 
-    return _of_layer(fn.Chain(*(_block() * depth)))
+    return _of_layer(fn.Chain(*[_block(residual)] * depth))
 
 
-def _repeat(depth: int) -> Made:
+def _repeat(depth: int, residual: bool) -> Made:
     import funcnn as fn
 
-    return _of_layer(fn.Repeat(fn.Chain(*_block()), depth))
+    return _of_layer(fn.Repeat(_block(residual), depth))
 
 
-def _autodiff(depth: int) -> Made:
+def _autodiff(depth: int, residual: bool) -> Made:
     import funcnn as fn
 
-    loss, arguments = _chain(depth)
+    loss, arguments = _chain(depth, residual)
     return fn.autodiff(loss), arguments
 
 
-def _by_hand(depth: int) -> Made:
+def _by_hand(depth: int, residual: bool) -> Made:
     import jax
     import jax.numpy as jnp
 
@@ -122,8 +127,9 @@ def _by_hand(depth: int) -> Made:
     def loss(params: Any, x: Any) -> Any:
         for scale, shift, kernel, bias in params:
             mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
-            x = (x - mean) * jax.lax.rsqrt(var + 1e-5) * scale + shift
-            x = jax.nn.gelu(x @ kernel + bias)
+            y = (x - mean) * jax.lax.rsqrt(var + 1e-5) * scale + shift
+            y = jax.nn.gelu(y @ kernel + bias)
+            x = x + y if residual else y
         return jnp.mean(x**2)
 
     return loss, (params, _input())
@@ -136,17 +142,20 @@ _MAKERS = {
     "funcnn, autodiff": _autodiff,
     _BY_HAND: _by_hand,
 }
+_KINDS = {"": False, ", residual": True}
 
 
 def _table(seconds: Seconds) -> str:
     medians = {key: float(np.median(own)) for key, own in seconds.items() if own}
-    depths = list(dict.fromkeys(depth for _, depth in medians))
+    rows = dict.fromkeys((depth, kind) for _, depth, kind in medians)
 
-    def cell(name: str, depth: int) -> str:
-        own, plain = medians.get((name, depth)), medians.get((_BY_HAND, depth))
+    def cell(name: str, *row: Any) -> str:
+        own, plain = medians.get((name, *row)), medians.get((_BY_HAND, *row))
         if own is None:
             return "-"
         return f"{own:.2f} ({own / plain:.2f})" if plain else f"{own:.2f}"
 
-    rows = [[str(depth), *(cell(name, depth) for name in _MAKERS)] for depth in depths]
-    return text_table(["blocks", *_MAKERS], rows)
+    cells = [
+        [f"{n}{kind}", *(cell(name, n, kind) for name in _MAKERS)] for n, kind in rows
+    ]
+    return text_table(["blocks", *_MAKERS], cells)

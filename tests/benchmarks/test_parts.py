@@ -41,7 +41,8 @@ def test_a_workload_that_there_is_not_is_refused(tmp_path):
 
 def test_compile_time_is_measured_at_each_depth(tmp_path):
     text, record = run(tmp_path, "compile", "--rounds", "1", "--depths", "1,2")
-    assert {row["depth"] for row in record["rows"]} == {1, 2}
+    kinds = {(row["depth"], row["residual"]) for row in record["rows"]}
+    assert kinds == {(1, False), (1, True), (2, False), (2, True)}
     assert all(len(row["seconds"]) == 1 for row in record["rows"])
     assert "jax.numpy" in text
 
