@@ -1,6 +1,7 @@
 """Convolution over one to three spatial axes."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -11,10 +12,12 @@ from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
 from funcnn.ops._convolution._convolve import (
     convolution_arguments,
+    convolve,
     convolved,
     spread,
     turned,
 )
+from funcnn.ops._convolution._convolve_on_cpu import convolve_on_cpu
 from funcnn.ops._convolution._kernel_cotangent import kernel_cotangent
 from funcnn.ops._convolution._windows import Padding, windows
 from funcnn.ops._products._affine import bias_cotangent, presence
@@ -107,7 +110,13 @@ def _reference(x, kernel, bias, where, groups):
 
 
 def _forward(x, kernel, bias, where, groups):
-    y = _reference(x, kernel, bias, where, groups)
+    y = lax.platform_dependent(
+        x,
+        kernel,
+        cpu=lambda x, kernel: convolved(x, kernel, where, groups, convolve_on_cpu),
+        default=lambda x, kernel: convolved(x, kernel, where, groups),
+    )
+    y = y if bias is None else y + bias
     return y, (x, kernel, presence(bias))
 
 
@@ -120,15 +129,16 @@ def _backward(where, groups, saved, g):
 def _input_cotangent(kernel, g, where, groups):
     """On CPU, XLA's convolution to one channel is slow: it is a product there."""
 
-    def by_convolution(kernel, g):
-        return spread(g, turned(kernel, groups), where, groups)
+    def by_convolution(kernel, g, by=convolve):
+        return spread(g, turned(kernel, groups), where, groups, by)
 
     def by_product(kernel, g):
         taps, dtype = kernel.reshape(-1, kernel.shape[-1]), wide(g).dtype
         shares = jnp.matmul(g, taps.T, preferred_element_type=dtype)
         return where.added_up(jnp.split(shares, shares.shape[-1], -1)).astype(g.dtype)
 
-    cpu = by_product if kernel.shape[-2] == groups == 1 else by_convolution
+    one = kernel.shape[-2] == groups == 1
+    cpu = by_product if one else functools.partial(by_convolution, by=convolve_on_cpu)
     return lax.platform_dependent(kernel, g, cpu=cpu, default=by_convolution)
 
 
@@ -149,6 +159,7 @@ def _cases(normal):
     yield case(normal(0, 4, 2), normal(3, 2, 2))
     yield case(normal(13, 3, 1), normal(2, 1, 2))
     yield case(normal(1, 5, 2), normal(2, 2, 3), dilation=2, bias=False)
+    yield case(normal(1, 2, 8, 16), normal(1, 3, 16, 2))  # of many channels
 
 
 _conv = rule(_reference, _forward, _backward, static=["where", "groups"], cases=_cases)

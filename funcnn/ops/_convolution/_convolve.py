@@ -1,6 +1,7 @@
 """What convolutions share: their checks, and how a kernel slides."""
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -65,11 +66,22 @@ def _whole_number(op: str, groups: Any) -> int:
         ) from error
 
 
+def convolve(x: jax.Array, kernel: jax.Array, **options: Any) -> jax.Array:
+    """XLA's convolution with channels last."""
+    spatial = "DHW"[2 - kernel.ndim :]
+    layout = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
+    return lax.conv_general_dilated(x, kernel, dimension_numbers=layout, **options)
+
+
 def convolved(
-    x: jax.Array, kernel: jax.Array, where: Windows, groups: int
+    x: jax.Array,
+    kernel: jax.Array,
+    where: Windows,
+    groups: int,
+    by: Callable[..., jax.Array] = convolve,
 ) -> jax.Array:
     """The convolution: (batch, *spatial, c) -> (batch, *output, m)."""
-    return convolve(
+    return by(
         x,
         kernel,
         window_strides=where.stride,
@@ -79,7 +91,13 @@ def convolved(
     )
 
 
-def spread(x: jax.Array, kernel: jax.Array, where: Windows, groups: int) -> jax.Array:
+def spread(
+    x: jax.Array,
+    kernel: jax.Array,
+    where: Windows,
+    groups: int,
+    by: Callable[..., jax.Array] = convolve,
+) -> jax.Array:
     """From what windows gave to what they saw: (batch, *output, c) -> (*spatial, m).
 
     A convolution of `x`, spread out by the stride. With the kernel turned round it is
@@ -87,7 +105,7 @@ def spread(x: jax.Array, kernel: jax.Array, where: Windows, groups: int) -> jax.
     """
     rows = zip(where.spatial, where.span, where.reach, where.padding)
     padding = [(span - 1 - low, n + low - r) for n, span, r, (low, _) in rows]
-    return convolve(
+    return by(
         x,
         kernel,
         window_strides=(1,) * len(where.size),
@@ -105,10 +123,3 @@ def turned(kernel: jax.Array, groups: int) -> jax.Array:
     split = flipped.reshape(*window, inputs, groups, outputs // groups)
     # Within each group, input and output channels change places.
     return split.swapaxes(-1, -3).reshape(*window, outputs // groups, inputs * groups)
-
-
-def convolve(x: jax.Array, kernel: jax.Array, **options: Any) -> jax.Array:
-    """XLA's convolution with channels last."""
-    spatial = "DHW"[2 - kernel.ndim :]
-    layout = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
-    return lax.conv_general_dilated(x, kernel, dimension_numbers=layout, **options)
