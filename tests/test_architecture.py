@@ -24,7 +24,7 @@ MOST_LINES = 400
 
 # Under everything, and of no room; what each of them knows of the package.
 FLOOR = {"_version": set(), "errors": set(), "_tables": set(), "_files": set()}
-FLOOR |= {"_ulps": set(), "_lazy": set()}
+FLOOR |= {"_ulps": set(), "_lazy": set(), "_memory": set()}
 FLOOR |= {"_jax": set(), "rules": {"errors", "_jax"}}
 # What each room knows beside itself. A new room has to be given its place here.
 ROOMS = {
@@ -34,7 +34,7 @@ ROOMS = {
     "gradients": {"rules", "_tables", "_files", "_ulps", "errors", "_jax"},
     "data": {"errors", "_files"},
     "plots": {"errors", "_tables", "_files", "_ulps"},
-    "training": {"data", "errors", "_tables", "_files"},
+    "training": {"data", "errors", "_tables", "_files", "_memory"},
     "parallel": {"data", "errors", "_tables", "training", "_jax"},
 }
 TOP = "funcnn"  # its __init__, which shows everything but the command line

@@ -1,3 +1,4 @@
+from funcnn._memory import keep_freed_memory as keep_freed_memory
 from funcnn.training._evaluate import evaluate as evaluate
 from funcnn.training._fit import History as History
 from funcnn.training._fit import fit as fit

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from funcnn._memory import keep_freed_memory
+
 Metrics = dict[str, jax.Array]
 LossFunction = Callable[..., tuple[jax.Array, tuple[Any, Metrics]]]
 Step = Callable[["TrainState", Any], tuple["TrainState", Metrics]]
@@ -78,7 +80,8 @@ def make_step(loss_fn: LossFunction, optimizer: optax.GradientTransformation) ->
     """A jitted `step(train_state, batch) -> (train_state, metrics)`.
 
     It is traced once for each shape of batch, is one dispatch to the device, and
-    donates the train state: the one that was passed in must not be used again.
+    donates the train state: the one that was passed in must not be used again. On CPU
+    freed memory stays with the process: see `keep_freed_memory`.
 
     Args:
       loss_fn: ``loss_fn(params, state, batch, *, key, train)``, which gives
@@ -87,6 +90,8 @@ def make_step(loss_fn: LossFunction, optimizer: optax.GradientTransformation) ->
     """
 
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
+        if jax.default_backend() == "cpu":
+            keep_freed_memory()
         count, params, state, opt_state, key = train_state
         gradient = jax.grad(loss_fn, has_aux=True)
         grads, (state, metrics) = gradient(

@@ -15,6 +15,7 @@ from funcnn.ops._convolution._convolve import convolve
 _PRODUCTS = 32  # for an entry of the result, at most: what one loop adds up well
 _CHANNELS = range(16, 128)  # of x: what Eigen is faster for than YNNPACK
 _MORE = 1 / 7  # of the result's rows, at most, to leave it to Eigen
+_LEAST = 17  # channels of x or of the result, below which YNNPACK is not chosen
 
 
 def convolve_on_cpu(x: jax.Array, kernel: jax.Array, **options: Any) -> jax.Array:
@@ -73,7 +74,8 @@ def _more_rows(
 ) -> Iterator[tuple[int, int]]:
     """The axes of which it pays, and how many more rows there are above x's."""
     wanted = len(padding) == 2 and x.shape[-1] in _CHANNELS and x.dtype == jnp.float32
-    if not wanted or set(window_strides) != {1}:
+    few = max(x.shape[-1], kernel.shape[-1]) < _LEAST
+    if not wanted or few or set(window_strides) != {1}:
         return
     rows = zip(x.shape[1:], kernel.shape, padding, rhs_dilation)
     for axis, (n, k, p, d) in enumerate(rows):
