@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import smooth
-from funcnn.ops._pointwise._parts import exact_tanh, expm1
+from funcnn.ops._pointwise._parts import exact_tanh, expm1, log_of_cosh
 from funcnn.ops._pointwise._scaling import (
     HALF_UP,
     SHIFT,
@@ -85,18 +85,9 @@ def _slope_at_0(x):
 
 
 def _log_cosh_value(x):
-    """Near 0, log(1 + (cosh(x) - 1)), of which the second is a series."""
     low = jnp.abs(x) < 2.0**-32
     square = jnp.square(jnp.where(low, x, 0) * HALF_UP) / 2
-    size = jnp.where(x > 0, x, -x)
-    near = size < 1.5
-    s = jnp.square(jnp.where(near, x, 0))
-    series = jnp.ones_like(x)
-    for k in range(20, 0, -2):
-        series = 1 + s * series / ((k + 1) * (k + 2))
-    inner = jnp.where(near, s * series / 2, jnp.exp(-2 * size))
-    rest = jnp.where(near, 0, size - math.log(2))
-    return Scaled(jnp.where(low, square, rest + jnp.log1p(inner)), low)
+    return Scaled(jnp.where(low, square, log_of_cosh(x)), low)
 
 
 def _log_cosh_slope(x):

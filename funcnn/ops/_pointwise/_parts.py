@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from funcnn.ops._pointwise._scaling import SHIFT, TAIL, exp
@@ -53,3 +54,36 @@ def expm1(x: jax.Array) -> jax.Array:
     for k in range(14 if x.dtype == jnp.float64 else 9, 0, -1):
         total = h * (1 / math.factorial(k) + total)
     return jnp.where(near, total, jnp.exp(x) - 1)
+
+
+def log_of_cosh(x: jax.Array) -> jax.Array:
+    """log(cosh(x)), 0 where x^2 is.
+
+    In float32 there is no logarithm: near 0 it is x^2 times a polynomial in x^2, and
+    elsewhere |x| - log 2 + log(1 + e), of which e = exp(-2|x|) is small.
+    """
+    size = jnp.where(x > 0, x, -x)
+    near = size < (_NEAR if x.dtype == jnp.float32 else 1.5)
+    s, e = jnp.square(jnp.where(near, x, 0)), jnp.exp(-2 * size)
+    if x.dtype == jnp.float32:
+        inner, tail = jnp.zeros_like(x), jnp.zeros_like(x)
+        for coefficient in _LOG_COSH:
+            inner = float(coefficient) + s * inner
+        for k in range(6, 0, -1):
+            tail = e * (tail - (-1) ** k / k)
+        return jnp.where(near, s * inner, size - math.log(2) + tail)
+    series = jnp.ones_like(x)  # of 2 (cosh(x) - 1) / x^2
+    for k in range(20, 0, -2):
+        series = 1 + s * series / ((k + 1) * (k + 2))
+    inner = jnp.where(near, s * series / 2, e)
+    return jnp.where(near, 0, size - math.log(2)) + jnp.log1p(inner)
+
+
+def _fitted_log_cosh(near: float) -> np.ndarray:
+    """Coefficients of log(cosh(x)) / x^2 in x^2 up to `near`, the highest first."""
+    s = np.square(near * np.cos(np.pi * (np.arange(64) + 0.5) / 128))
+    return np.polyfit(s, np.log1p(np.square(np.sinh(np.sqrt(s)))) / 2 / s, 9)
+
+
+_NEAR = 1.25
+_LOG_COSH = _fitted_log_cosh(_NEAR)
