@@ -56,6 +56,16 @@ def expm1(x: jax.Array) -> jax.Array:
     return jnp.where(near, total, jnp.exp(x) - 1)
 
 
+def log1p(e: jax.Array) -> jax.Array:
+    """log(1 + e) for 0 <= e <= 1, in float32 by a polynomial."""
+    if e.dtype != jnp.float32:
+        return jnp.log1p(e)
+    total = jnp.zeros_like(e)
+    for coefficient in _LOG1P:
+        total = float(coefficient) + e * total
+    return e * total
+
+
 def log_of_cosh(x: jax.Array) -> jax.Array:
     """log(cosh(x)), 0 where x^2 is.
 
@@ -85,5 +95,12 @@ def _fitted_log_cosh(near: float) -> np.ndarray:
     return np.polyfit(s, np.log1p(np.square(np.sinh(np.sqrt(s)))) / 2 / s, 9)
 
 
+def _fitted_log1p() -> np.ndarray:
+    """Coefficients of log(1 + e) / e up to 1, the highest first."""
+    e = np.square(np.cos(np.pi * (np.arange(64) + 0.5) / 128))
+    return np.polyfit(e, np.log1p(e) / e, 10)
+
+
+_LOG1P = _fitted_log1p()
 _NEAR = 1.25
 _LOG_COSH = _fitted_log_cosh(_NEAR)
