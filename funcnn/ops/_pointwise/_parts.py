@@ -1,6 +1,8 @@
 """The exponential functions that others are made of, exact to a unit or two."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,20 +52,25 @@ def exact_tanh(x: jax.Array) -> jax.Array:
 def expm1(x: jax.Array) -> jax.Array:
     """exp(x) - 1, near 0 by its series; XLA's own is exact to five units only."""
     near = jnp.abs(x) < 0.5
-    h, total = jnp.where(near, x, 0), jnp.zeros_like(x)
-    for k in range(14 if x.dtype == jnp.float64 else 9, 0, -1):
-        total = h * (1 / math.factorial(k) + total)
-    return jnp.where(near, total, jnp.exp(x) - 1)
+    return jnp.where(near, expm1_near_0(jnp.where(near, x, 0)), jnp.exp(x) - 1)
+
+
+def expm1_near_0(x: jax.Array) -> jax.Array:
+    """exp(x) - 1 for |x| < 0.7."""
+    total = jnp.zeros_like(x)
+    for k in range(16 if x.dtype == jnp.float64 else 10, 0, -1):
+        total = x * (1 / math.factorial(k) + total)
+    return total
+
+
+def log1m(e: jax.Array) -> jax.Array:
+    """log(1 - e) for 0 <= e <= 1/2, in float32 by a polynomial."""
+    return jnp.log1p(-e) if e.dtype != jnp.float32 else -e * _horner(_LOG1M, e)
 
 
 def log1p(e: jax.Array) -> jax.Array:
     """log(1 + e) for 0 <= e <= 1, in float32 by a polynomial."""
-    if e.dtype != jnp.float32:
-        return jnp.log1p(e)
-    total = jnp.zeros_like(e)
-    for coefficient in _LOG1P:
-        total = float(coefficient) + e * total
-    return e * total
+    return jnp.log1p(e) if e.dtype != jnp.float32 else e * _horner(_LOG1P, e)
 
 
 def log_of_cosh(x: jax.Array) -> jax.Array:
@@ -76,9 +83,7 @@ def log_of_cosh(x: jax.Array) -> jax.Array:
     near = size < (_NEAR if x.dtype == jnp.float32 else 1.5)
     s, e = jnp.square(jnp.where(near, x, 0)), jnp.exp(-2 * size)
     if x.dtype == jnp.float32:
-        inner, tail = jnp.zeros_like(x), jnp.zeros_like(x)
-        for coefficient in _LOG_COSH:
-            inner = float(coefficient) + s * inner
+        inner, tail = _horner(_LOG_COSH, s), jnp.zeros_like(x)
         for k in range(6, 0, -1):
             tail = e * (tail - (-1) ** k / k)
         return jnp.where(near, s * inner, size - math.log(2) + tail)
@@ -89,18 +94,24 @@ def log_of_cosh(x: jax.Array) -> jax.Array:
     return jnp.where(near, 0, size - math.log(2)) + jnp.log1p(inner)
 
 
-def _fitted_log_cosh(near: float) -> np.ndarray:
-    """Coefficients of log(cosh(x)) / x^2 in x^2 up to `near`, the highest first."""
-    s = np.square(near * np.cos(np.pi * (np.arange(64) + 0.5) / 128))
-    return np.polyfit(s, np.log1p(np.square(np.sinh(np.sqrt(s)))) / 2 / s, 9)
+def _horner(coefficients, x):
+    total = jnp.zeros_like(x)
+    for coefficient in coefficients:
+        total = float(coefficient) + x * total
+    return total
 
 
-def _fitted_log1p() -> np.ndarray:
-    """Coefficients of log(1 + e) / e up to 1, the highest first."""
-    e = np.square(np.cos(np.pi * (np.arange(64) + 0.5) / 128))
-    return np.polyfit(e, np.log1p(e) / e, 10)
+def _fitted(f: Callable[[np.ndarray], np.ndarray], end: float, degree: int) -> Any:
+    """Coefficients of f from 0 to `end`, the highest first; nearly the best there."""
+    x = end * np.square(np.cos(np.pi * (np.arange(64) + 0.5) / 128))
+    return np.polyfit(x, f(x), degree)
 
 
-_LOG1P = _fitted_log1p()
+def _log_cosh_over_square(s):
+    return np.log1p(np.square(np.sinh(np.sqrt(s)))) / 2 / s
+
+
 _NEAR = 1.25
-_LOG_COSH = _fitted_log_cosh(_NEAR)
+_LOG_COSH = _fitted(_log_cosh_over_square, _NEAR**2, 9)
+_LOG1P = _fitted(lambda e: np.log1p(e) / e, 1.0, 10)
+_LOG1M = _fitted(lambda e: -np.log1p(-e) / e, 0.5, 10)
