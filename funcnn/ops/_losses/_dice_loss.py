@@ -38,11 +38,12 @@ def dice_loss(
             unless `smooth` is positive.
 
     Gradient. With N = alpha F + beta M and D = I + N + smooth the loss is N / D, and
-    dN/dp = alpha (1 - t) - beta t, dD/dp = t + dN/dp, so for each of n classes
-        dp = g ((alpha (1 - t) - beta t) (I + smooth) - N t) / (n D^2),
-        dt = g ((beta (1 - p) - alpha p) (I + smooth) - N p) / (n D^2).
+    dN/dp = alpha (1 - t) - beta t, dD/dp = t + dN/dp, so for each of n classes, with
+    a = g (I + smooth) / (n D^2) and b = g N / (n D^2),
+        dp = alpha a (1 - t) - (beta a + b) t,
+        dt = beta a (1 - p) - (alpha a + b) p.
     Logits have this through the rule of `softmax` or `sigmoid`.
-    Saved: probabilities and targets.
+    Saved: probabilities and targets, and I and N.
     Kinks: none.
     Source: Milletari, Navab & Ahmadi (2016), arXiv:1606.04797; Salehi et al. (2017),
     arXiv:1706.05721. `optax.losses.dice_loss` has more options.
@@ -72,25 +73,31 @@ def _reference(probabilities, targets, smooth, alpha, beta):
 
 def _found_and_wrong(p, t, alpha, beta):
     """I and N of the docstring."""
-    wrong = alpha * p * (1 - t) + beta * t * (1 - p)
-    return ((x.sum(_places(p), keepdims=True)) for x in (p * t, wrong))
+    if alpha == beta:  # a factor less in the sum
+        wrong = alpha * _over_places(p * (1 - t) + t * (1 - p))
+    else:
+        wrong = _over_places(alpha * p * (1 - t) + beta * t * (1 - p))
+    return _over_places(p * t), wrong
+
+
+def _over_places(x):
+    return x.sum(_places(x), keepdims=True)
 
 
 def _forward(probabilities, targets, smooth, alpha, beta):
     p, t = wide(probabilities), wide(targets)
     found, wrong = _found_and_wrong(p, t, alpha, beta)
     loss = (wrong / (found + wrong + smooth)).mean((*_places(p), -1))
-    return loss.astype(probabilities.dtype), (probabilities, targets)
+    return loss.astype(probabilities.dtype), (probabilities, targets, found, wrong)
 
 
 def _backward(smooth, alpha, beta, saved, g):
-    p, t = map(wide, saved)
-    found, wrong = _found_and_wrong(p, t, alpha, beta)
+    p, t, found, wrong = map(wide, saved)
     g = wide(g).reshape(-1, *[1] * (p.ndim - 1))
     scale = g / p.shape[-1] / jnp.square(found + wrong + smooth)
-    found = found + smooth
-    dp = scale * ((alpha * (1 - t) - beta * t) * found - wrong * t)
-    dt = scale * ((beta * (1 - p) - alpha * p) * found - wrong * p)
+    a, b = scale * (found + smooth), scale * wrong
+    dp = alpha * a * (1 - t) - (beta * a + b) * t
+    dt = beta * a * (1 - p) - (alpha * a + b) * p
     return dp, dt
 
 

@@ -9,7 +9,6 @@ Dtypes: the arguments' common float dtype; half precision is computed in float32
 Errors: ShapeError unless both have one shape, for nothing is broadcast.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._losses._pairs import one_shape
+from funcnn.ops._pointwise._parts import log_of_cosh
 from funcnn.rules import rule
 
 
@@ -174,16 +174,6 @@ def _huber_value(d, delta):
     return inside * (size - inside / 2)
 
 
-def _log_cosh_value(d):
-    size = jnp.abs(d)
-    slope = jnp.tanh(jnp.minimum(size, 1))
-    near = -jnp.log1p(-slope * slope) / 2
-    return jnp.where(size < 1, near, size + jnp.log1p(jnp.exp(-2 * size)) - _LOG_2)
-
-
-_LOG_2 = math.log(2)
-
-
 def _absolute_error_forward(predictions, targets):
     d = wide(predictions) - wide(targets)
     return jnp.abs(d).astype(predictions.dtype), jnp.sign(d).astype(jnp.int8)
@@ -206,4 +196,4 @@ _huber_loss = _difference(
     (0.5,),
     ("delta",),
 )
-_log_cosh_loss = _difference(_log_cosh_loss_reference, _log_cosh_value, jnp.tanh)
+_log_cosh_loss = _difference(_log_cosh_loss_reference, log_of_cosh, jnp.tanh)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._losses._pairs import one_shape
@@ -55,10 +56,13 @@ def _forward(means, variances, targets, eps):
 
 def _backward(eps, saved, g):
     (d, variances), g = map(wide, saved), wide(g)
+    dmean = g * (d / _floored(variances, eps))
+    # The quotient is made again for the variances: it would be kept for both.
+    d, variances = lax.optimization_barrier((d, variances))
     v = _floored(variances, eps)
     r = d / v
     by_variance = jnp.where(variances > eps, (1 / v - r * r) / 2, 0)
-    return g * r, g * by_variance, -g * r
+    return dmean, g * by_variance, -dmean
 
 
 def _cases(normal):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._losses._pairs import one_shape
@@ -57,15 +58,18 @@ def _log_ratio(p, q):
 def _terms(p, q):
     """P log(p / m) + q log(q / m), with its digits where p and q are alike.
 
-    With s = (p - q) / (p + q) it is m ((1 + s) log(1 + s) + (1 - s) log(1 - s)), whose
-    parts of first order, all that is left of them by rounding, are taken out.
+    With s = (p - q) / (p + q) it is m ((1 + s) log(1 + s) + (1 - s) log(1 - s)), of
+    which the parts of odd order cancel: m times the sum of s^(2k) / (k (2k - 1)).
     """
-    far = p * _log_ratio(p, q) + q * _log_ratio(q, p)
-    alike = (4 * p >= q) & (4 * q >= p) & (q > 0)
-    p, q = jnp.where(alike, p, 1), jnp.where(alike, q, 1)
-    s = (p - q) / (p + q)
-    near = s * (jnp.log1p(s) - jnp.log1p(-s)) + jnp.log1p(-s * s)
-    return jnp.where(alike, near * (p + q) / 2, far)
+    total = p + q
+    square = jnp.square((p - q) / total)
+    series = jnp.zeros_like(square)
+    for k in range(14 if square.dtype == jnp.float32 else 33, 0, -1):
+        series = 1 / (k * (2 * k - 1)) + square * series
+    near = square * series * total / 2
+    # Of a logarithm there is one user, or XLA on CPU would keep it in memory.
+    far = (jnp.where(x > 0, x * jnp.log(2 * x / total), 0) for x in (p, q))
+    return jnp.where(square < 0.36, near, sum(far))
 
 
 def _forward(predictions, targets):
@@ -74,7 +78,8 @@ def _forward(predictions, targets):
 
 
 def _backward(saved, g):
-    (p, q), g = map(wide, saved), wide(g)[..., None]
+    # Nothing is shared with the forward pass: to keep it costs more.
+    (p, q), g = map(wide, lax.optimization_barrier(saved)), wide(g)[..., None]
     return g * _slope(p, q), g * _slope(q, p)
 
 

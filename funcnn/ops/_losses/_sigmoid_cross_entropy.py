@@ -6,6 +6,7 @@ from jax import lax
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._losses._pairs import with_labels
+from funcnn.ops._pointwise._parts import log1p
 from funcnn.rules import rule
 
 
@@ -39,19 +40,20 @@ def _reference(logits, labels):
     return minus_log_sigmoid + (1 - labels) * logits
 
 
-def _minus_log_sigmoid(x):
-    return jnp.maximum(-x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
-
-
 def _forward(logits, labels):
     x, y = wide(logits), wide(labels)
-    loss = y * _minus_log_sigmoid(x) + (1 - y) * _minus_log_sigmoid(-x)
+    rest = log1p(jnp.exp(-jnp.abs(x)))
+    loss = y * jnp.maximum(-x, 0) + (1 - y) * jnp.maximum(x, 0) + rest
     return loss.astype(logits.dtype), (logits, labels)
 
 
 def _backward(saved, g):
-    (x, y), g = map(wide, saved), wide(g)
-    return g * ((1 - y) * lax.logistic(x) - y * lax.logistic(-x)), -g * x
+    # Nothing is shared with the forward pass: to keep exp(x) costs more than exp.
+    (x, y), g = map(wide, lax.optimization_barrier(saved)), wide(g)
+    positive = x > 0
+    e = jnp.exp(jnp.where(positive, -x, x))
+    slope = jnp.where(positive, (1 - y) - y * e, (1 - y) * e - y) / (1 + e)
+    return g * slope, -g * x
 
 
 def _cases(normal):

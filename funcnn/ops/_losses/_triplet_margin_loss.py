@@ -10,6 +10,7 @@ from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
 from funcnn.ops._losses._norms import scaled
 from funcnn.ops._losses._pairs import one_shape
+from funcnn.ops._squares import are_ordinary
 from funcnn.rules import rule
 
 
@@ -67,9 +68,8 @@ def _reference(anchors, positives, negatives, margin, eps):
 def _distance(a, other, eps):
     """D(u) and u / D(u) of the difference u."""
     square = jnp.square(a - other).sum(-1, keepdims=True) + eps
-    ordinary = (square > 2.0**-60) & (square < float(jnp.finfo(a.dtype).max))
     distance = lax.cond(
-        jnp.all(ordinary),
+        are_ordinary(square),
         lambda a, other, square: jnp.sqrt(square),
         lambda a, other, square: _scaled_distance(a - other, eps),
         a,

@@ -12,7 +12,7 @@ from jax import lax
 
 from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import number, positive_number, smooth
-from funcnn.ops._pointwise._parts import e_of, exact_tanh, expm1, logistic
+from funcnn.ops._pointwise._parts import e_of, exact_tanh, expm1, log1p, logistic
 from funcnn.ops._pointwise._scaling import TAIL, Scaled, exp, up
 from funcnn.ops._pointwise._taylor import taylor
 
@@ -185,7 +185,7 @@ def _tanh_slope(x):
 def _softplus_value(x, beta):
     low = beta * x < -TAIL
     e, below = e_of(beta * x, low)
-    rest = jnp.where(low, e, jnp.log1p(e)) / beta
+    rest = jnp.where(low, e, log1p(e)) / beta
     return Scaled(jnp.where(below, 0, x) + rest, low)
 
 

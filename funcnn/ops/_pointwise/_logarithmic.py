@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from funcnn.ops._arguments import floats
 from funcnn.ops._pointwise._elementwise import smooth
-from funcnn.ops._pointwise._parts import exact_tanh, expm1
+from funcnn.ops._pointwise._parts import exact_tanh, expm1_near_0, log1m, log_of_cosh
 from funcnn.ops._pointwise._scaling import (
     HALF_UP,
     SHIFT,
@@ -85,18 +85,9 @@ def _slope_at_0(x):
 
 
 def _log_cosh_value(x):
-    """Near 0, log(1 + (cosh(x) - 1)), of which the second is a series."""
     low = jnp.abs(x) < 2.0**-32
     square = jnp.square(jnp.where(low, x, 0) * HALF_UP) / 2
-    size = jnp.where(x > 0, x, -x)
-    near = size < 1.5
-    s = jnp.square(jnp.where(near, x, 0))
-    series = jnp.ones_like(x)
-    for k in range(20, 0, -2):
-        series = 1 + s * series / ((k + 1) * (k + 2))
-    inner = jnp.where(near, s * series / 2, jnp.exp(-2 * size))
-    rest = jnp.where(near, 0, size - math.log(2))
-    return Scaled(jnp.where(low, square, rest + jnp.log1p(inner)), low)
+    return Scaled(jnp.where(low, square, log_of_cosh(x)), low)
 
 
 def _log_cosh_slope(x):
@@ -106,18 +97,20 @@ def _log_cosh_slope(x):
 
 def _log1mexp_value(x):
     small, low = x < SMALL, x > TAIL
-    rest = jnp.where(small, up(x), -expm1(-jnp.clip(x, None, 1)))
+    rest = jnp.where(small, up(x), -expm1_near_0(-jnp.minimum(x, 0.7)))
     near = jnp.log(rest) - jnp.where(small, SHIFT, 0)
-    e = exp(-jnp.maximum(x, 0.5), low)
-    far = jnp.where(low, -e, jnp.log1p(-e))
+    e = exp(-jnp.maximum(x, 0.69), low)
+    far = jnp.where(low, -e, log1m(e))
     return Scaled(jnp.where(x < math.log(2), near, far), low)
 
 
 def _log1mexp_slope(x):
     near, low = as_scaled(x), x > TAIL
-    size = jnp.where(near.low, jnp.abs(near.number), expm1(jnp.minimum(x, TAIL)))
-    slope = jnp.where(near.low, UP, 1) / size
-    slope = jnp.where(low, exp(-x, low), slope)
+    e = jnp.exp(jnp.where(low, SHIFT - x, x))
+    inside = x < 0.69
+    size = jnp.where(inside, expm1_near_0(jnp.where(inside, x, 0)), e - 1)
+    size = jnp.where(near.low, jnp.abs(near.number), size)
+    slope = jnp.where(low, e, jnp.where(near.low, UP, 1) / size)
     return Scaled(jnp.where(near.number < 0, jnp.nan, slope), low)
 
 

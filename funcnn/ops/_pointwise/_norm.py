@@ -7,6 +7,7 @@ from jax import lax
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, wide
 from funcnn.ops._pointwise._scaling import SMALL, Scaled, rounded, up
+from funcnn.ops._squares import are_ordinary
 from funcnn.rules import rule
 
 
@@ -42,7 +43,7 @@ def _reference(x, axis, keepdims):
 def _forward(x, axis, keepdims):
     square = jnp.square(wide(x)).sum(axis, keepdims=True)
     output, y = lax.cond(
-        _is_ordinary(square),
+        are_ordinary(square),
         lambda x, square: (jnp.sqrt(square),) * 2,
         lambda x, square: _scaled_length(x, axis),
         wide(x),
@@ -50,12 +51,6 @@ def _forward(x, axis, keepdims):
     )
     output = output.astype(x.dtype)
     return output if keepdims else output.squeeze(axis), (x, y)
-
-
-def _is_ordinary(square):
-    """Whether no sum of squares has overflowed, or has lost terms that count."""
-    largest = float(jnp.finfo(square.dtype).max)
-    return jnp.all((square > 2.0**-60) & (square < largest))
 
 
 def _scaled_length(x, axis):
@@ -74,7 +69,7 @@ def _backward(axis, keepdims, saved, g):
     g = wide(g) if keepdims else jnp.expand_dims(wide(g), axis)
     return (
         lax.cond(
-            _is_ordinary(jnp.square(y)),
+            are_ordinary(jnp.square(y)),
             lambda x, y, g: x * (1 / y) * g,
             lambda x, y, g: _scaled_cotangent(x, y, g, axis),
             wide(x),

@@ -27,14 +27,13 @@ def rest_of(e: jax.Array, axes: tuple[int, ...]) -> jax.Array:
 
     Where the others are small no digit of them is lost. -1 for a row of zeros.
 
-    Each entry has a part taken out that is 1 for the largest and 0 for all that are
-    not next to 1, so that the parts can be summed alone. It is made without a
-    comparison, which XLA on CPU would keep in memory on its way to a sum.
+    From each entry its whole part is taken out, 1 for the largest and 0 for others, so
+    that these parts can be summed alone. They are made without a comparison, which XLA
+    on CPU would keep in memory on its way to a sum.
     """
-    steep = 0.5 / float(jnp.finfo(e.dtype).eps)
-    part = jnp.maximum(steep * e - (steep - 1), 0)
-    parts = part.sum(axes, keepdims=True)
-    return (e - part).sum(axes, keepdims=True) + (parts - 1)
+    whole = jnp.floor(e)
+    count = whole.sum(axes, keepdims=True)
+    return (e - whole).sum(axes, keepdims=True) + (count - 1)
 
 
 def centered(

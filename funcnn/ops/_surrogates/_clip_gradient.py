@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import floats, wide
+from funcnn.ops._squares import are_ordinary
 from funcnn.rules import Pullback, rule
 
 
@@ -24,8 +25,8 @@ def clip_gradient(x: jax.Array, max_norm: float) -> jax.Array:
     Gradient. With g = dL/dy and c = max_norm the rule declares
         dx = g min(1, c / |g|),
     which is not linear in g, so that it is no function's derivative: what is declared
-    (`Pullback`) is this line itself, and there is no forward mode. With the largest
-    entry m and u = g / m, of which no square overflows,
+    (`Pullback`) is this line itself, and there is no forward mode. Where the sum of
+    squares is not of ordinary size, it is that of u = g / m with the largest entry m,
         dx = g where |u| <= c / m, else c u / |u|.
     Saved: nothing.
     Kinks: of the gradient at |g| = c. A gradient with NaN or infinity gives NaN alone.
@@ -54,13 +55,29 @@ def _forward(x, max_norm):
 
 def _backward(max_norm, saved, g):
     g = wide(g)
+    square = jnp.square(g).sum()
+    r, length = lax.cond(
+        are_ordinary(square),
+        lambda g, square: (jnp.ones_like(square), _root(square)),
+        lambda g, square: _scaled_length(g),
+        g,
+        square,
+    )
+    short = length <= max_norm * r * r
+    return (jnp.where(short, g, g * r * r * (max_norm / jnp.where(short, 1, length))),)
+
+
+def _root(square):
+    """The root, without an infinite derivative at 0, where none is asked for."""
+    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
+
+
+def _scaled_length(g):
+    """The root r of 1 / m, and the length of g / m; of nothing but 0, m is 1."""
     largest = lax.stop_gradient(jnp.abs(g).max(initial=0))
-    empty = largest == 0  # where a root has no derivative, and none is asked for
-    r = lax.rsqrt(jnp.where(empty, 1, largest))  # twice, for 1 / m may be no number
-    u = g * r * r
-    length = jnp.sqrt(jnp.where(empty, 1, jnp.square(u).sum()))
-    short = empty | (length <= max_norm * r * r)
-    return (jnp.where(short, g, u * (max_norm / length)),)
+    # twice, for 1 / m may be no number
+    r = lax.rsqrt(jnp.where(largest == 0, 1, largest))
+    return r, _root(jnp.square(g * r * r).sum())
 
 
 def _cases(normal):
