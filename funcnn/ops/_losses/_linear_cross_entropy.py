@@ -102,17 +102,17 @@ def _backward(options, chunk, saved, g):
         return dkernel + share, drows.astype(x.dtype)
 
     def of_block(dx, columns, first):
-        share, dcolumns = cotangents(rows, columns, *of_rows, first)
+        share, dcolumns = cotangents(rows, columns, of_rows, numbers, g, first)
         return dx + share, dcolumns
 
     rows, g = x.reshape(-1, x.shape[-1]), wide(g).reshape(-1)
-    of_rows = labels.reshape(-1), numbers, g
+    of_rows = labels.reshape(-1)
     chunks = math.ceil(len(rows) / chunk)
     if chunks > 1 and len(rows) <= classes:
         dx, dkernel = _by_blocks(of_block, chunks, jnp.zeros_like(wide(rows)), kernel)
     else:
         nothing = jnp.zeros_like(wide(kernel))
-        flat = rows, of_rows[0], *numbers, g
+        flat = rows, of_rows, *numbers, g
         dkernel, dx = _by_chunks(of_chunk, chunk, nothing, *flat)
     return dx.reshape(x.shape), dkernel, None
 
