@@ -145,10 +145,10 @@ def _product(a, x, b, y, c):
         a, x, b, y = b, y, a, x
     batch = [letter for letter in c if letter in a and letter in b]
     summed = [letter for letter in a if letter not in c]
-    axes = [([*map(a.index, of)], [*map(b.index, of)]) for of in (summed, batch)]
+    over, along = (([*map(a.index, of)], [*map(b.index, of)]) for of in (summed, batch))
     dtype = jnp.promote_types(wide(x).dtype, wide(y).dtype)
     x, y = (z if x.dtype == y.dtype else z.astype(dtype) for z in (x, y))
-    z = lax.dot_general(x, y, tuple(axes), preferred_element_type=dtype)
+    z = lax.dot_general(x, y, (over, along), preferred_element_type=dtype)
     found = [*batch, *(letter for letter in a + b if (letter in a) != (letter in b))]
     return z.transpose([*map(found.index, c)])
 
