@@ -178,8 +178,8 @@ def test_a_class_of_probability_0_and_logit_minus_infinity_costs_nothing():
 
 @pytest.mark.parametrize("rows", a_share([7, 1, 9, 12], 4))
 def test_linear_cross_entropy_is_that_of_the_product(rows):
-    x, kernel = normal(rows, 5), normal(5, 6, seed=1)
-    labels = jnp.asarray(np.random.default_rng(0).integers(0, 6, rows))
+    x, kernel = normal(rows, 5), normal(5, 10, seed=1)
+    labels = jnp.asarray(np.random.default_rng(0).integers(0, 10, rows))
     options = {"label_smoothing": 0.1, "z_loss": 0.01, "ignored_index": 2}
 
     def whole(x, kernel):
@@ -216,7 +216,7 @@ def test_linear_cross_entropy_never_holds_the_logits_of_a_batch():
     used = gradient.lower(*both).compile().memory_analysis().temp_size_in_bytes
     assert used < rows * classes * 4 / 4
     kept = fn.saved_bytes(loss, *both)
-    assert kept <= 4 * (rows * n + n * classes + 2 * rows)
+    assert kept <= 4 * (rows * n + n * classes + 4 * rows)
 
 
 # Extremes.

@@ -1,5 +1,6 @@
 """Convolution of each channel by itself."""
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -22,6 +23,9 @@ from funcnn.ops._convolution._kernel_cotangent import (
 from funcnn.ops._convolution._windows import Padding, Windows, windows
 from funcnn.ops._products._affine import bias_cotangent, presence
 from funcnn.rules import rule
+
+# Of the output in a chunk for the kernel's cotangent, by measurement.
+_ENTRIES = 131_072
 
 
 def depthwise_conv(
@@ -141,7 +145,8 @@ def _cotangents_by_products(x, kernel, g, where):
         return jnp.stack([p.sum(leading_axes(p)) for p in products])
 
     shape = (len(where.offsets), g.shape[-1])
-    dkernel = summed_over_chunks(of_chunk, shape, 1, x, g)
+    images = _ENTRIES // max(1, math.prod(g.shape[1:]))
+    dkernel = summed_over_chunks(of_chunk, shape, images, x, g)
     return dx, dkernel.reshape(kernel.shape)
 
 

@@ -111,10 +111,13 @@ def summed_over_chunks(
     def chunked(array):
         missing = chunks * images - batch
         array = jnp.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
-        return array.reshape(chunks, images, *array.shape[1:])
+        # An axis of one image would have a layout of its own and cost a copy.
+        return array.reshape(chunks, images * array.shape[1], *array.shape[2:])
 
     def add(total, chunk):
-        return total + f(*chunk), None
+        x_chunk, g_chunk = chunk
+        x_chunk = x_chunk.reshape(images, *x.shape[1:])
+        return total + f(x_chunk, g_chunk.reshape(images, *g.shape[1:])), None
 
     zero = jnp.zeros(shape, wide(x).dtype)
     return lax.scan(add, zero, (chunked(x), chunked(g)))[0]

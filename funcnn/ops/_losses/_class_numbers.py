@@ -77,7 +77,8 @@ def row_losses(
     x: jax.Array, labels: jax.Array, options: Options
 ) -> tuple[jax.Array, jax.Array]:
     """The loss of each row, NaN where the label is no class, and E - 1."""
-    top, own, others, _ = _parts(x, labels, options)
+    top, own = row_ends(x, labels, options)
+    others, _ = _others(x, labels, top, options)
     rest = others.sum(-1) + jnp.expm1(own - top)
     loss = (top - own) + jnp.log1p(rest)
     if options.label_smoothing:
@@ -89,6 +90,16 @@ def row_losses(
     return loss, rest
 
 
+def row_ends(
+    x: jax.Array, labels: jax.Array, options: Options
+) -> tuple[jax.Array, jax.Array]:
+    """Of each row max x and x_l, NaN where l is no class."""
+    labels = _classes(labels, options)
+    own = jnp.take_along_axis(x, labels[..., None], -1, mode="clip")[..., 0]
+    own = jnp.where((labels >= 0) & (labels < x.shape[-1]), own, jnp.nan)
+    return largest(x), own
+
+
 def row_cotangents(
     x: jax.Array, labels: jax.Array, rest: jax.Array, g: jax.Array, options: Options
 ) -> jax.Array:
@@ -97,7 +108,25 @@ def row_cotangents(
     What `row_losses` computes of the same rows is the same here, and compiled in one
     program it is computed once.
     """
-    top, own, others, hot = _parts(x, labels, options)
+    ends = row_ends(x, labels, options)
+    return block_cotangents(x, labels, (*ends, rest), g, options, x.shape[-1])
+
+
+def block_cotangents(
+    x: jax.Array,
+    labels: jax.Array,
+    numbers: tuple[jax.Array, jax.Array, jax.Array],
+    g: jax.Array,
+    options: Options,
+    classes: int,
+    first: int | jax.Array = 0,
+) -> jax.Array:
+    """The cotangent of the logits x of some classes, from the class `first` on.
+
+    `numbers` are of whole rows: max x, x_l and E - 1.
+    """
+    top, own, rest = numbers
+    others, hot = _others(x, labels, top, options, first)
     log_e = jnp.log1p(rest)
     of_own = jnp.expm1((own - top) - log_e)  # softmax - 1, with its digits
     of_others = 1 / (1 + rest)
@@ -107,7 +136,7 @@ def row_cotangents(
         of_others *= 1 + pull
     dx = others * (g * of_others)[..., None]
     if options.label_smoothing:
-        per_class = options.label_smoothing / x.shape[-1]
+        per_class = options.label_smoothing / classes
         of_own += options.label_smoothing - per_class
         dx -= per_class * g[..., None]
     dx = jnp.where(hot, (g * of_own)[..., None], dx)
@@ -116,22 +145,25 @@ def row_cotangents(
     return dx
 
 
-def _parts(x, labels, options):
-    """Of each row max x, x_l and exp(x_j - max x), 0 in the place of l; [l = j].
+def _classes(labels, options):
+    """The labels, of a type that can count the classes.
 
     Rows without loss have class 0: NaN in them would come back in a second derivative.
     """
     if options.ignored_index is not None:
         labels = jnp.where(_counts(labels, options), labels, 0)
-    if labels.dtype.itemsize < 4:
-        labels = labels.astype(jnp.int32)
-    classes = x.shape[-1]
-    top = largest(x)
-    own = jnp.take_along_axis(x, labels[..., None], -1, mode="clip")[..., 0]
-    own = jnp.where((labels >= 0) & (labels < classes), own, jnp.nan)
-    hot = labels[..., None] == jnp.arange(classes, dtype=labels.dtype)
+    return labels.astype(jnp.int32) if labels.dtype.itemsize < 4 else labels
+
+
+def _others(x, labels, top, options, first=0):
+    """Of each row exp(x_j - top), 0 in the place of l; [l = j]."""
+    labels = _classes(labels, options)
+    numbers = jnp.asarray(first, labels.dtype) + jnp.arange(
+        x.shape[-1], dtype=labels.dtype
+    )
+    hot = labels[..., None] == numbers
     # `where` of an empty batch is its second argument, which must depend on x.
-    return top, own, jnp.where(~hot, jnp.exp(x - top[..., None]), 0), hot
+    return jnp.where(~hot, jnp.exp(x - top[..., None]), 0), hot
 
 
 def _counts(labels, options):

@@ -9,10 +9,11 @@ from jax import lax
 from funcnn.ops._arguments import floats, wide
 from funcnn.ops._losses._class_numbers import (
     Options,
+    block_cotangents,
     check_class_numbers,
     options,
     reference,
-    row_cotangents,
+    row_ends,
     row_losses,
 )
 from funcnn.ops._products._affine import check_product, product, product_cotangents
@@ -46,10 +47,13 @@ def linear_cross_entropy(
     Gradient. With logits Y = x W and D = dL/dY, the cotangent that
     `softmax_cross_entropy` derives, row by row
         dx = D W^T,    dW = x^T D,
-    the latter summed over the chunks.
-    Saved: x, kernel, labels and one number for each example. The logits are computed
-    again in the backward pass: four products for three, and no array of m columns
-    that is longer than a chunk. (The gradient cannot be made in the forward pass:
+    Block by block of the logits: of all examples and some classes where there are
+    more classes than examples, so that it is dx that is summed over the blocks, else
+    of a chunk of examples and all classes, with dW the sum.
+    Saved: x, kernel, labels and three numbers for each example: the largest logit,
+    that of its class, and E - 1, where E is the sum of exp(logit - largest). The
+    logits are computed again in the backward pass: four products for three, and never
+    more of them than a chunk has. (The gradient cannot be made in the forward pass:
     it needs the cotangent of each example.)
     Kinks: none.
     Source: Wijmans et al. (2024), "Cut your losses in large-vocabulary language
@@ -75,26 +79,63 @@ def _reference(x, kernel, labels, options, chunk):
 
 def _forward(x, kernel, labels, options, chunk):
     def of_chunk(carry, rows, labels):
-        return carry, row_losses(product(rows, kernel), labels, options)
+        logits = product(rows, kernel)
+        losses, rest = row_losses(logits, labels, options)
+        return carry, (losses, (*row_ends(logits, labels, options), rest))
 
     rows, flat = x.reshape(-1, x.shape[-1]), labels.reshape(-1)
-    _, (losses, rest) = _by_chunks(of_chunk, chunk, (), rows, flat)
-    return losses.reshape(labels.shape).astype(x.dtype), (x, kernel, labels, rest)
+    _, (losses, numbers) = _by_chunks(of_chunk, chunk, (), rows, flat)
+    return losses.reshape(labels.shape).astype(x.dtype), (x, kernel, labels, numbers)
 
 
 def _backward(options, chunk, saved, g):
-    x, kernel, labels, rest = saved
+    x, kernel, labels, numbers = saved
+    classes = kernel.shape[1]
 
-    def of_chunk(dkernel, rows, labels, rest, g):
-        logits = product(rows, kernel)
-        dlogits = row_cotangents(logits, labels, rest, g, options)
-        drows, share = product_cotangents(rows, kernel, dlogits.astype(x.dtype))
+    def cotangents(rows, columns, labels, numbers, g, first=0):
+        logits = product(rows, columns)
+        dlogits = block_cotangents(logits, labels, numbers, g, options, classes, first)
+        return product_cotangents(rows, columns, dlogits.astype(x.dtype))
+
+    def of_chunk(dkernel, rows, labels, top, own, rest, g):
+        drows, share = cotangents(rows, kernel, labels, (top, own, rest), g)
         return dkernel + share, drows.astype(x.dtype)
 
-    flat = x.reshape(-1, x.shape[-1]), labels.reshape(-1), rest, wide(g).reshape(-1)
-    nothing = jnp.zeros_like(wide(kernel))
-    dkernel, drows = _by_chunks(of_chunk, chunk, nothing, *flat)
-    return drows.reshape(x.shape), dkernel, None
+    def of_block(dx, columns, first):
+        share, dcolumns = cotangents(rows, columns, of_rows, numbers, g, first)
+        return dx + share, dcolumns
+
+    rows, g = x.reshape(-1, x.shape[-1]), wide(g).reshape(-1)
+    of_rows = labels.reshape(-1)
+    chunks = math.ceil(len(rows) / chunk)
+    if chunks > 1 and len(rows) <= classes:
+        dx, dkernel = _by_blocks(of_block, chunks, jnp.zeros_like(wide(rows)), kernel)
+    else:
+        nothing = jnp.zeros_like(wide(kernel))
+        flat = rows, of_rows, *numbers, g
+        dkernel, dx = _by_chunks(of_chunk, chunk, nothing, *flat)
+    return dx.reshape(x.shape), dkernel, None
+
+
+def _by_blocks(function, blocks, carry, kernel):
+    """`lax.scan` of `function(carry, columns, first)` over blocks of columns.
+
+    All blocks but the last have equal width. What a block gives has its shape, and is
+    put together in that of the kernel.
+    """
+    columns = kernel.shape[1]
+    width = math.ceil(columns / blocks)
+
+    def step(carry, first, width=width):
+        carry, results = carry
+        block = lax.dynamic_slice_in_dim(kernel, first, width, 1)
+        carry, result = function(carry, block, first)
+        return (carry, lax.dynamic_update_slice_in_dim(results, result, first, 1)), None
+
+    whole = columns - columns % width
+    carry = carry, jnp.zeros_like(wide(kernel))
+    carry, _ = lax.scan(step, carry, jnp.arange(0, whole, width))
+    return carry if whole == columns else step(carry, whole, columns - whole)[0]
 
 
 def _by_chunks(function, chunk, carry, *arrays):
@@ -125,6 +166,9 @@ def _cases(normal):
     yield normal(5, 3), normal(3, 4), jnp.array([0, 3, 2, 1, 2]), Options(), 2
     labels = jnp.array([[0, 4, 1], [2, -1, 3]])
     yield normal(2, 3, 2), normal(2, 5), labels, Options(0.25, 0.125, -1), 4
+    labels = jnp.array([6, 0, 3], jnp.uint8)
+    yield normal(3, 2), normal(2, 7), labels, Options(0.25, 0.125, 3), 2
+    yield normal(3, 2), normal(2, 4), labels // 2, Options(), 1
     yield normal(3, 2), normal(2, 1), jnp.zeros(3, jnp.int32), Options(z_loss=0.25), 1
     yield 30 * normal(4, 2), 20 * normal(2, 3), jnp.array([0, 1, 2, 0]), Options(), 8
 

@@ -18,8 +18,12 @@ def exponents(
         return x - lax.stop_gradient(x.max(axes, keepdims=True, initial=-jnp.inf))
     x = jnp.where(where, x, -jnp.inf)
     top = lax.stop_gradient(x.max(axes, keepdims=True, initial=-jnp.inf))
-    # -inf minus -inf would be NaN
-    return x - jnp.where(where.any(axes, keepdims=True), top, 0)
+    # -inf minus -inf would be NaN. Only where there is such a row is the mask read.
+    return x - lax.cond(
+        jnp.isneginf(top).any(),
+        lambda: jnp.where(where.any(axes, keepdims=True), top, 0),
+        lambda: top,
+    )
 
 
 def rest_of(e: jax.Array, axes: tuple[int, ...]) -> jax.Array:

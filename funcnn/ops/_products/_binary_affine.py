@@ -49,13 +49,13 @@ def _surrogate(x, kernel, clip):
 def _scale_and_sign(kernel, clip):
     """Mean |W| and sign(W), as exact as those, with the slopes that are declared."""
     scale = (kernel * lax.stop_gradient(jnp.sign(kernel))).mean()
-    passed = jnp.where(jnp.abs(kernel) <= clip, kernel, lax.stop_gradient(kernel))
-    return scale, jnp.sign(kernel) + (passed - lax.stop_gradient(passed))
+    zero = jnp.where(jnp.abs(kernel) <= clip, kernel - lax.stop_gradient(kernel), 0)
+    return scale, jnp.sign(kernel) + zero
 
 
 def _forward(x, kernel, clip):
-    scale, sign = jnp.abs(wide(kernel)).mean(), jnp.sign(wide(kernel))
-    return (product(wide(x), sign) * scale).astype(x.dtype), (x, kernel)
+    scale, sign = _scale_and_sign(wide(kernel), clip)  # as in the backward pass
+    return product(wide(x), scale * sign).astype(x.dtype), (x, kernel)
 
 
 def _backward(clip, saved, g):

@@ -1,9 +1,10 @@
 """LoRA's affine map: a kernel, and beside it a product of two thin ones."""
 
 import jax
+import jax.numpy as jnp
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import check_bias, floats_or_none, wide
+from funcnn.ops._arguments import check_bias, floats_or_none, leading_axes, wide
 from funcnn.ops._products._affine import (
     bias_cotangent,
     check_product,
@@ -34,7 +35,7 @@ def low_rank_affine(
     Gradient. With h = x A, y = x W + s h B + b over the flattened leading axes, and
     g = dL/dy, the two branches are affine maps: of (h, B) with the cotangent s g, and
     of (x, A) with that of h. So
-        dB = h^T (s g),   dh = (s g) B^T,   dA = x^T dh,
+        dB = (s h)^T g,   dh = s (g B^T),   dA = x^T dh,
         dW = x^T g,       dx = g W^T + dh A^T,   db = sum g.
     Where the kernel is frozen its cotangent is used by nothing, and `jax.jit` leaves
     the product out.
@@ -68,17 +69,25 @@ def _reference(x, kernel, lora_a, lora_b, bias, scale):
 
 
 def _forward(x, kernel, lora_a, lora_b, bias, scale):
-    y = product(x, kernel) + scale * product(product(x, lora_a), wide(lora_b))
+    y = product(x, kernel) + product(_thin(x, lora_a, scale), wide(lora_b))
     y = y if bias is None else y + wide(bias)
     return y.astype(x.dtype), (x, kernel, lora_a, lora_b, presence(bias))
 
 
 def _backward(scale, saved, g):
     x, kernel, lora_a, lora_b, bias = saved
-    dh, dlora_b = product_cotangents(product(x, lora_a), wide(lora_b), scale * wide(g))
+    dh = scale * product(wide(g), wide(lora_b).T)
+    # Not h.T @ g: XLA on CPU would compute h again as its transpose.
+    axes = leading_axes(g)
+    dlora_b = jnp.tensordot(_thin(x, lora_a, scale), wide(g), (axes, axes))
     dx_thin, dlora_a = product_cotangents(wide(x), wide(lora_a), dh)
     dx, dkernel = product_cotangents(x, kernel, g)
     return dx + dx_thin, dkernel, dlora_a, dlora_b, bias_cotangent(bias, g)
+
+
+def _thin(x, lora_a, scale):
+    """S h: the number is multiplied into what is thin, not into y or g."""
+    return scale * product(x, lora_a)
 
 
 def _cases(normal):
