@@ -12,6 +12,9 @@ from matrix import assert_near, cases, refused
 import funcnn as fn
 from funcnn import ops
 from funcnn.ops._convolution import _depthwise_conv
+from funcnn.ops._convolution._convolve import convolve, convolved
+from funcnn.ops._convolution._convolve_on_cpu import convolve_on_cpu
+from funcnn.ops._convolution._windows import windows
 
 
 def normal(*shape, seed=0):
@@ -29,6 +32,36 @@ def test_conv_transpose_is_lax_s(padding, stride, dilation):
     expected = lax.conv_transpose(x, kernel, stride, **options)
     y = ops.conv_transpose(x, kernel, stride=stride, padding=padding, dilation=dilation)
     assert_near(y, expected)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kernel", "strides", "dilation", "more"),
+    [
+        ((7, 9), (3, 3, 17, 2), (1, 1), (1, 1), 1),
+        ((9, 2), (3, 1, 16, 17), (1, 1), (1, 1), 1),
+        ((3, 16), (1, 2, 18, 3), (1, 1), (1, 2), 1),
+        ((4, 4), (3, 3, 17, 2), (1, 1), (1, 1), 0),  # a row in four is too much
+        ((8, 8), (3, 3, 17, 2), (2, 2), (1, 1), 0),
+        ((8, 8), (3, 3, 16, 16), (1, 1), (1, 1), 0),  # too few channels
+    ],
+)
+def test_more_rows_on_cpu_are_cut_off(sizes, kernel, strides, dilation, more):
+    """In float32 alone: the matrix, in float64, does not come by."""
+    arrays = normal(2, *sizes, kernel[-2]), normal(*kernel, seed=1)
+    x, kernel = (a.astype(jnp.float32) for a in arrays)
+    where = windows("conv", x, kernel.shape[:-2], strides, "SAME", dilation)
+
+    def by(form):
+        return lambda *args: convolved(*args, where, 1, form)
+
+    found = jax.jit(by(convolve_on_cpu))
+    assert_near(found(x, kernel), by(convolve)(x, kernel), 1e-5)
+    (shape,) = (
+        equation.outvars[0].aval.shape
+        for equation in jax.make_jaxpr(by(convolve_on_cpu))(x, kernel).eqns
+        if equation.primitive.name == "conv_general_dilated"
+    )
+    assert sum(shape) == sum(found(x, kernel).shape) + more
 
 
 def test_conv_transpose_is_the_transpose_of_conv():
