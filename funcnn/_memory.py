@@ -22,7 +22,8 @@ def keep_freed_memory() -> bool:
     what is large to the system when it is freed. So in each step the system has to
     give every page again, and clear it, which can take as long as the step's work.
     From this call on blocks of up to 1 GiB stay with the process, in one heap for all
-    threads. Its peak is the same, but what it has freed no other process can use.
+    threads. The price is memory: what is freed no other process can use, and the peak
+    is higher, for what is free is cut up.
 
     Threads that have a heap keep it, so the call has most effect before JAX computes
     anything. `import funcnn` makes it where JAX has no accelerator to run on, and
