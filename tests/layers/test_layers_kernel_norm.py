@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matrix import assert_near
 
 import funcnn as fn
 
@@ -22,8 +21,12 @@ def test_weight_norm_starts_as_the_layer_alone():
     params, state = fn.WeightNorm(inner).init(KEY, DRAWN)
     alone, _ = inner.init(KEY, DRAWN)
     np.testing.assert_allclose(params["scale"], lengths(alone["kernel"]), rtol=1e-6)
-    y, _ = fn.WeightNorm(inner).apply(params, state, DRAWN)
-    assert_near(y, inner.apply(alone, (), DRAWN)[0], 1e-6)  # of the largest entry
+    with jax.enable_x64(True):  # so that small entries, too, are held to their digits
+        kernel = alone["kernel"].astype(float)
+        params = params | {"kernel": kernel, "scale": jnp.asarray(lengths(kernel))}
+        y, _ = fn.WeightNorm(inner).apply(params, state, DRAWN.astype(float))
+        expected, _ = inner.apply(alone | {"kernel": kernel}, (), DRAWN.astype(float))
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
 
 
 def test_weight_norm_s_layer_does_not_feel_the_length_of_its_kernel():

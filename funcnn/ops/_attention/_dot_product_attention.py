@@ -248,7 +248,7 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
 
     bias = seen_from[0]
     dbias = None if bias is None else jnp.zeros_like(bias[0], q.dtype)
-    # dk and dv are (h, key): as (key, h) the products take thrice the time
+    # dk and dv are (h, key): as (key, h) the products take longer
     carry, dq = (jnp.zeros_like(k.T), jnp.zeros_like(v.T), dbias), []
     for start, stop, keys in blocks.groups():
         of_keys = functools.partial(block, keys=keys)
@@ -266,7 +266,7 @@ def _slopes(e, z, dp):
 
 
 def _sums(x):
-    """Sums over keys: as a product, which is several times as fast on a CPU."""
+    """Sums over keys: as a product, which is faster on a CPU."""
     return jnp.einsum("qk,kr->qr", x, jnp.ones((x.shape[1], 1), x.dtype))
 
 

@@ -1,8 +1,6 @@
 """A convolution in the form that XLA runs fastest on CPU."""
 
-import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -11,6 +9,7 @@ from jax import lax
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._convolution._convolve import convolve
+from funcnn.ops._convolution._windows import Windows
 
 _PRODUCTS = 32  # for an entry of the result, at most: what one loop adds up well
 _CHANNELS = range(16, 128)  # of x: what Eigen is faster for than YNNPACK
@@ -25,71 +24,60 @@ def convolve_on_cpu(x: jax.Array, kernel: jax.Array, **options: Any) -> jax.Arra
     two libraries and leaves it to the slower one, unless the result has more rows
     than x; so it gets more, which are cut off.
     """
-    if _is_dense(**options):
+    dense = options["feature_group_count"] == 1
+    if dense and set(options.get("lhs_dilation", ())) <= {1}:
+        where = _windows(x, kernel, **options)
         if math.prod(kernel.shape[:-1]) <= _PRODUCTS and kernel.shape[-1] > 1:
-            return _by_entries(x, kernel, **options)
-        for axis, more in _more_rows(x, kernel, **options):
-            return _with_more_rows(x, kernel, axis, more, **options)
+            return _by_entries(x, kernel, where)
+        axis = _axis_of_more_rows(x, kernel, where)
+        if axis is not None:
+            return _with_more_rows(x, kernel, where, axis)
     return convolve(x, kernel, **options)
 
 
-def _is_dense(
-    feature_group_count: int = 1, lhs_dilation: tuple[int, ...] = (), **_: Any
-) -> bool:
-    return feature_group_count == 1 and set(lhs_dilation) <= {1}
-
-
-def _by_entries(
+def _windows(
     x: jax.Array,
     kernel: jax.Array,
     window_strides: tuple[int, ...],
-    padding: list[tuple[int, int]],
+    padding: Any,
     rhs_dilation: tuple[int, ...],
     **_: Any,
-) -> jax.Array:
-    dtype, zero = x.dtype, jnp.zeros((), x.dtype)
-    x = wide(lax.pad(x, zero, [(0, 0, 0), *((*p, 0) for p in padding), (0, 0, 0)]))
-    rows = [*zip(x.shape[1:], kernel.shape, rhs_dilation)]
-    reach = [n - (k - 1) * d for (n, k, d) in rows[: len(padding)]]
-
-    def entry(*place: int) -> jax.Array:
-        *offsets, channel = place
-        starts = [o * d for o, d in zip(offsets, rhs_dilation)]
-        ends = [start + r for start, r in zip(starts, reach)]
-        limits = x.shape[0], *ends, channel + 1
-        return lax.slice(x, (0, *starts, channel), limits, (1, *window_strides, 1))
-
-    places = itertools.product(*map(range, kernel.shape[:-1]))
-    terms = (entry(*place) * wide(kernel[place]) for place in places)
-    return sum(terms, next(terms)).astype(dtype)
+) -> Windows:
+    sizes = x.shape[1:-1], kernel.shape[:-2]
+    return Windows(*sizes, window_strides, tuple(padding), rhs_dilation)
 
 
-def _more_rows(
-    x: jax.Array,
-    kernel: jax.Array,
-    window_strides: tuple[int, ...],
-    padding: list[tuple[int, int]],
-    rhs_dilation: tuple[int, ...],
-    **_: Any,
-) -> Iterator[tuple[int, int]]:
-    """The axes of which it pays, and how many more rows there are above x's."""
-    wanted = len(padding) == 2 and x.shape[-1] in _CHANNELS and x.dtype == jnp.float32
-    few = max(x.shape[-1], kernel.shape[-1]) < _LEAST
-    if not wanted or few or set(window_strides) != {1}:
-        return
-    rows = zip(x.shape[1:], kernel.shape, padding, rhs_dilation)
-    for axis, (n, k, p, d) in enumerate(rows):
-        result = n + sum(p) - (k - 1) * d
-        more = max(0, n + 1 - result)
-        if more <= _MORE * result:
-            yield axis, more
+def _by_entries(x: jax.Array, kernel: jax.Array, where: Windows) -> jax.Array:
+    padded, kernel = where.padded(wide(x), 0), wide(kernel)
+    terms = (
+        where.entry(padded[..., c : c + 1], offset) * kernel[(*offset, c)]
+        for offset in where.offsets
+        for c in range(x.shape[-1])
+    )
+    return sum(terms, next(terms)).astype(x.dtype)
+
+
+def _axis_of_more_rows(x: jax.Array, kernel: jax.Array, where: Windows) -> int | None:
+    """The axis of which more rows pay, if there is one."""
+    wanted = x.ndim == 4 and x.shape[-1] in _CHANNELS and x.dtype == jnp.float32
+    if not wanted or max(x.shape[-1], kernel.shape[-1]) < _LEAST:
+        return None
+    if set(where.stride) != {1}:
+        return None
+    pays = [_more(where, axis) <= _MORE * where.output[axis] for axis in range(2)]
+    return pays.index(True) if any(pays) else None
+
+
+def _more(where: Windows, axis: int) -> int:
+    return max(0, where.spatial[axis] + 1 - where.output[axis])
 
 
 def _with_more_rows(
-    x: jax.Array, kernel: jax.Array, axis: int, more: int, **options: Any
+    x: jax.Array, kernel: jax.Array, where: Windows, axis: int
 ) -> jax.Array:
-    padding = [*options.pop("padding")]
+    padding = [*where.padding]
     low, high = padding[axis]
-    padding[axis] = low, high + more
-    y = convolve(x, kernel, padding=padding, **options)
-    return lax.slice_in_dim(y, 0, y.shape[axis + 1] - more, axis=axis + 1)
+    padding[axis] = low, high + _more(where, axis)
+    options = {"padding": padding, "rhs_dilation": where.dilation}
+    y = convolve(x, kernel, window_strides=where.stride, **options)
+    return lax.slice_in_dim(y, 0, where.output[axis], axis=axis + 1)
