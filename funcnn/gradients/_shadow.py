@@ -244,7 +244,9 @@ def _apply(equation: Any, inputs: list[Any], after: _After | None) -> Sequence[A
         output = equation.primitive.bind(*inputs, **params)
         return [jax.lax.convert_element_type(output, _wide(dtypes[-1]))]
     if name in _EXACT or _reduces_own_axes(equation):
-        params = {k: _lift_parameter(k, value, after) for k, value in params.items()}
+        # A program that combines two entries has to stay so simple that XLA takes it.
+        inner = None if name.startswith(("scatter", "reduce")) else after
+        params = {k: _lift_parameter(k, value, inner) for k, value in params.items()}
     elif any(map(_is_inexact, dtypes)) or _holds_programs(params):
         raise _unsupported(equation)
     options = equation.primitive.get_bind_params(params)
