@@ -1,5 +1,8 @@
 """Entropic optimal transport by Sinkhorn's iteration."""
 
+import functools
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -52,9 +55,15 @@ def sinkhorn(
     Each is done twice, for the second time takes out what rounding left of the first:
     where a share a_i Q_t or b_j R_t is nearly 1, as in plans that match one to one,
     one difference would have no digits left.
-    Saved: cost, the marginals, and v of every turn, from which u, R and Q are made
-    again: (iterations, ..., m), and not (iterations, ..., n, m). At convergence the
-    implicit function theorem would need no turn at all; before, it is wrong.
+    A turn far from the one before, as the first ones are, is computed so. Once u and v
+    only move by 20 log 2, their exponentials x and y are factors of a kernel K that
+    stays: R and Q are x_i K_ij y_j, and a turn is two products of K with vectors, as
+    Sinkhorn has it. In the backward pass K is Q_T, and as D has no sums of rows left,
+    r_i = -a_i sum_j Q_t c_j, so r, c, da and db are made of such products too; but
+    where a share is above 0.9, D is made matrix by matrix.
+    Saved: cost, the marginals, and u and v of every turn, from which R and Q are made
+    again: (iterations, ..., n + m), and not (iterations, ..., n, m). At convergence
+    the implicit function theorem would need no turn at all; before, it is wrong.
     Kinks: none. A marginal of 0 gives a row or column of zeros and has the gradient
     of the limit, which is held below the square root of the largest float.
     Source: Cuturi (2013), arXiv:1306.0895; Eisenberger et al. (2022),
@@ -112,12 +121,27 @@ def _top(x, weights, axis):
 def _forward(cost, row_marginals, column_marginals, epsilon, iterations):
     s, a, b = _wide_arguments(cost, row_marginals, column_marginals, epsilon)
 
-    def turn(v, _):
-        return _turn(s, a, b, v)[2], v
+    def far(v):
+        _, q, u, v = _turn(s, a, b, v)
+        # a kernel of 0 has no factors, so the next turn is this one too
+        kernel = jnp.where(_keeps(q, a, b), q, 0)
+        return (kernel, u, v, jnp.ones_like(b)), (u, v)
 
-    _, vs = lax.scan(turn, jnp.zeros_like(b), length=iterations)
-    _, q, _ = _turn(s, a, b, vs[-1])
-    saved = cost, row_marginals, column_marginals, vs
+    def turn(carry, _):
+        kernel, u, v, y = carry
+        x, row_near = _factor(_of_rows(kernel, b * y))
+        y1, column_near = _factor(_of_columns(kernel, a * x))
+        return lax.cond(
+            row_near & column_near,
+            lambda: ((kernel, u, v, y1), (u + jnp.log(x), v + jnp.log(y1))),
+            lambda: far(v + jnp.log(y)),
+        )
+
+    start = jnp.zeros_like(s), jnp.zeros_like(a), jnp.zeros_like(b), jnp.ones_like(b)
+    _, (us, vs) = lax.scan(turn, start, length=iterations - 1)
+    vs = jnp.concatenate([jnp.zeros_like(b)[None], vs])
+    q = _turn(s, a, b, vs[-1])[1]
+    saved = cost, row_marginals, column_marginals, us, vs
     return (a * b * q).astype(cost.dtype), saved
 
 
@@ -126,9 +150,10 @@ def _wide_arguments(cost, a, b, epsilon):
 
 
 def _turn(s, a, b, v):
-    """R and Q of a turn, and v after it."""
+    """R and Q of a turn, and u and v after it."""
     r, u = _shares(s + v, b, -1)
-    return r, *_shares(s + u, a, -2)
+    q, v = _shares(s + u, a, -2)
+    return r, q, u, v
 
 
 def _shares(x, weights, axis):
@@ -143,23 +168,79 @@ def _shares(x, weights, axis):
     return e / total, -(top + jnp.log(total))
 
 
+_NEAR = 2.0**20  # By factors below it, what a kernel flushed to 0 stays nothing.
+
+
+def _keeps(q, a, b):
+    """Whether a kernel holds all that counts, by weights of ordinary size."""
+    small = [jnp.all(x < _NEAR**2) for x in (q, a.sum(-2), b.sum(-1))]
+    large = [jnp.all(x > 1 / _NEAR) for x in (a.sum(-2), b.sum(-1))]
+    return functools.reduce(jnp.logical_and, small + large)
+
+
+def _factor(total):
+    """1 / total, and whether all of them are near 1; where not, 1."""
+    near = (total > 1 / _NEAR) & (total < _NEAR)
+    return 1 / jnp.where(near, total, 1), near.all()
+
+
+def _of_rows(kernel, y):
+    return jnp.matmul(kernel, y.mT, precision="highest")
+
+
+def _of_columns(kernel, x):
+    return jnp.matmul(x.mT, kernel, precision="highest")
+
+
 def _backward(epsilon, iterations, saved, g):
-    cost, row_marginals, column_marginals, vs = saved
+    cost, row_marginals, column_marginals, us, vs = saved
     s, a, b = _wide_arguments(cost, row_marginals, column_marginals, epsilon)
     g = wide(g)
+    r, kernel, *last = _turn(s, a, b, vs[-1])
+    # A difference has few digits left where a share is nearly 1, so `far` takes two.
+    spreads = _keeps(kernel, a, b) & jnp.all(jnp.maximum(a, b) * kernel < 0.9)
 
-    def turn(carry, v):
-        ds, da, db = carry
-        r, q, _ = _turn(s, a, b, v)
+    def far(r, q, ds, da, db):
         ds, columns = _balanced(ds, a * q, -2)
         ds, rows = _balanced(ds, b * r, -1)
         da = da - (q * columns).sum(-1, keepdims=True)
-        return (ds, da, db - (r * rows).sum(-2, keepdims=True)), None
+        db = db - (r * rows).sum(-2, keepdims=True)
+        return ds, ds.sum(-2, keepdims=True), da, db
 
-    gq = g * _turn(s, a, b, vs[-1])[1]
+    def near(x, y, y0, ds, columns, da, db):
+        row_sums = x * _of_rows(kernel, y * columns)
+        rows = -a * row_sums
+        column_sums = y0 * _of_columns(kernel, x * rows)
+        change = (a * x) * (y * columns) + (x * rows) * (b * y0)
+        ds = ds - kernel * change
+        return ds, -b * column_sums, da - row_sums, db - column_sums
+
+    def turn(carry, turn):
+        u, v, v0 = turn
+        ds, columns, da, db = carry
+        x, row_near = _ratio(u, last[0])
+        y, column_near = _ratio(v, last[1])
+        y0, before_near = _ratio(v0, last[1])
+        carry = lax.cond(
+            spreads & row_near & column_near & before_near,
+            lambda: near(x, y, y0, ds, columns, da, db),
+            lambda: far(*_turn(s, a, b, v0)[:2], ds, da, db),
+        )
+        return carry, None
+
+    gq = g * kernel
     sums = (b * gq).sum(-1, keepdims=True), (a * gq).sum(-2, keepdims=True)
-    (ds, da, db), _ = lax.scan(turn, (a * b * gq, *sums), vs, reverse=True)
+    start = far(r, kernel, a * b * gq, *sums)
+    turns = us, vs[1:], vs[:-1]
+    (ds, _, da, db), _ = lax.scan(turn, start, turns, reverse=True)
     return -ds / epsilon, da[..., 0], db[..., 0, :]
+
+
+def _ratio(u, last):
+    """exp(u - last), and whether all of them are near 1; where not, 1."""
+    difference = u - last
+    near = jnp.abs(difference) < math.log(_NEAR)
+    return jnp.exp(jnp.where(near, difference, 0)), near.all()
 
 
 def _balanced(x, shares, axis):
@@ -178,6 +259,7 @@ def _cases(normal):
         return jnp.exp(normal(*shape))
 
     yield normal(3, 4), positive(3), positive(4), 0.7, 5
+    yield normal(3, 4), positive(3), positive(4), 0.06, 4
     yield normal(2, 3, 2), positive(2, 3), positive(2, 2), 2.0, 1
     yield normal(0, 3, 2), positive(0, 3), positive(0, 2), 1.0, 2
     rows, columns = jnp.array([0.5, 0.0, 2.0]), jnp.array([0.7, 1.0, 0.0])
