@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
@@ -46,8 +47,10 @@ def _backward(saved, g):
     x, slope = saved
     g, positive = wide(g), up(wide(x)) > 0
     shared = leading_axes(x) if slope.shape else None
-    dslope = jnp.where(positive, 0, g * wide(x)).sum(shared)
-    return jnp.where(positive, g, g * wide(slope)), dslope
+    below = jnp.where(positive, 0, g)
+    dslope = (below * wide(x)).sum(shared)
+    below, dslope = lax.optimization_barrier((below, dslope))
+    return jnp.where(positive, g, 0) + below * wide(slope), dslope
 
 
 def _cases(normal):
