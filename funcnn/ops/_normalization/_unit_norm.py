@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import axes_of, floats, wide
+from funcnn.ops._squares import are_ordinary
 from funcnn.rules import rule
 
 
@@ -23,10 +24,11 @@ def unit_norm(x: jax.Array, axis: int | Sequence[int] = -1) -> jax.Array:
         dy_i/dx_j = (delta_ij - y_i y_j) / n,     symmetric in i and j, so
         dx = (g - y (y . g)) / n:
     what of g points along x is taken out, for a length does not change y.
-    Saved: x and the lengths, infinite for 0; y is made again.
-    Kinks: at x = 0 there is no limit: y = 0 and dx = 0. No eps is needed, for
-    the largest |x_i| is taken out before squares are summed: they neither overflow
-    nor underflow, and any other x that the device does not flush to 0 has length 1.
+    Saved: x and 1 / n, which is 0 for 0; y is made again.
+    Kinks: at x = 0 there is no limit: y = 0 and dx = 0. No eps is needed, for where
+    some sum of squares is not of ordinary size, the largest |x_i| is taken out before:
+    they neither overflow nor underflow, and any other x that the device does not flush
+    to 0 has length 1.
     Source: Horn & Johnson, Matrix Analysis, chapter 5. PyTorch's `normalize` and
     Keras divide by max(||x||, 1e-12).
     """
@@ -39,15 +41,23 @@ def directions(
 ) -> tuple[jax.Array, jax.Array]:
     """The vector x / ||x|| and ||x||, in float32 or wider: 0 and infinity for x = 0."""
     x = wide(x)
+    return _direction(x, *_size_and_square(x, axes))
+
+
+def _size_and_square(x, axes):
+    """What to divide x by, and the sum of squares of what that gives; 1 and 0 for 0."""
     largest = lax.stop_gradient(jnp.abs(x).max(axes, keepdims=True, initial=0))
-    empty = largest == 0
     # at most a 256th of the largest number, whose inverse a device flushes to 0
-    size = jnp.where(empty, 1, jnp.minimum(largest, jnp.finfo(x.dtype).max / 256))
-    scaled = x / size
-    square = jnp.square(scaled).sum(axes, keepdims=True)
+    most = jnp.finfo(x.dtype).max / 256
+    size = jnp.where(largest == 0, 1, jnp.minimum(largest, most))
+    return size, jnp.square(x / size).sum(axes, keepdims=True)
+
+
+def _direction(x, size, square):
+    empty = square == 0
     # not the root of 0, whose slope is infinite
     length = jnp.sqrt(jnp.where(empty, 1, square))
-    return scaled / length, jnp.where(empty, jnp.inf, size * length)
+    return x / size / length, jnp.where(empty, jnp.inf, size * length)
 
 
 def _reference(x, axes):
@@ -56,15 +66,27 @@ def _reference(x, axes):
     return jnp.where(square == 0, 0, wide(x) / length).astype(x.dtype)
 
 
+_SHORT = 2.0**-44  # lengths below a 256th count as short, so that a case can be
+
+
 def _forward(x, axes):
-    y, length = directions(x, axes)
-    return y.astype(x.dtype), (x, length)
+    w = wide(x)
+    square = jnp.square(w).sum(axes, keepdims=True)
+    size, square = lax.cond(
+        are_ordinary(square * _SHORT),
+        lambda w, square: (jnp.ones_like(square), square),
+        lambda w, square: _size_and_square(w, axes),
+        w,
+        square,
+    )
+    y, length = _direction(w, size, square)
+    return y.astype(x.dtype), (x, 1 / length)
 
 
 def _backward(axes, saved, g):
-    x, length = saved
-    y, g = wide(x) / length, wide(g)
-    return ((g - y * (y * g).sum(axes, keepdims=True)) / length,)
+    x, inverse = saved
+    y, g = wide(x) * inverse, wide(g)
+    return ((g - y * (y * g).sum(axes, keepdims=True)) * inverse,)
 
 
 def _cases(normal):
@@ -72,7 +94,7 @@ def _cases(normal):
         yield normal(*shape), (len(shape) - 1,)
     yield normal(3, 4, 2), (1,)
     yield normal(2, 3, 4), (0, 2)
-    yield 1e-3 * normal(3, 4), (0,)
+    yield 1e-3 * normal(3, 4), (0,)  # not ordinary
 
 
 _unit_norm = rule(_reference, _forward, _backward, static="axes", cases=_cases)
