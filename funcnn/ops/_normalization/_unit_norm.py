@@ -41,7 +41,9 @@ def directions(
 ) -> tuple[jax.Array, jax.Array]:
     """The vector x / ||x|| and ||x||, in float32 or wider: 0 and infinity for x = 0."""
     x = wide(x)
-    return _direction(x, *_size_and_square(x, axes))
+    size, square = _size_and_square(x, axes)
+    length = jnp.sqrt(_or_1(square))
+    return x / size / length, jnp.where(square == 0, jnp.inf, size * length)
 
 
 def _size_and_square(x, axes):
@@ -53,11 +55,21 @@ def _size_and_square(x, axes):
     return size, jnp.square(x / size).sum(axes, keepdims=True)
 
 
-def _direction(x, size, square):
-    empty = square == 0
-    # not the root of 0, whose slope is infinite
-    length = jnp.sqrt(jnp.where(empty, 1, square))
-    return x / size / length, jnp.where(empty, jnp.inf, size * length)
+def _or_1(square):
+    """Not 0, of whose root the slope is infinite."""
+    return jnp.where(square == 0, 1, square)
+
+
+def _ordinary(x, square):
+    """X / n and 1 / n."""
+    length = jnp.sqrt(_or_1(square))
+    return x / length, 1 / length
+
+
+def _scaled(x, axes):
+    size, square = _size_and_square(x, axes)
+    inverse = 1 / jnp.sqrt(_or_1(square))  # 1 for a single entry, whose y is exact
+    return x / size * inverse, jnp.where(square == 0, 0, inverse / size)
 
 
 def _reference(x, axes):
@@ -72,15 +84,14 @@ _SHORT = 2.0**-44  # lengths below a 256th count as short, so that a case can be
 def _forward(x, axes):
     w = wide(x)
     square = jnp.square(w).sum(axes, keepdims=True)
-    size, square = lax.cond(
+    y, inverse = lax.cond(
         are_ordinary(square * _SHORT),
-        lambda w, square: (jnp.ones_like(square), square),
-        lambda w, square: _size_and_square(w, axes),
+        lambda w, square: _ordinary(w, square),
+        lambda w, square: _scaled(w, axes),
         w,
         square,
     )
-    y, length = _direction(w, size, square)
-    return y.astype(x.dtype), (x, 1 / length)
+    return y.astype(x.dtype), (x, inverse)
 
 
 def _backward(axes, saved, g):
