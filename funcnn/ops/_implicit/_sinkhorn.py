@@ -200,7 +200,8 @@ def _backward(epsilon, iterations, saved, g):
     # A difference has few digits left where a share is nearly 1, so `far` takes two.
     spreads = _keeps(kernel, a, b) & jnp.all(jnp.maximum(a, b) * kernel < 0.9)
 
-    def far(r, q, ds, da, db):
+    def far(shares, ds, da, db):
+        r, q = shares
         ds, columns = _balanced(ds, a * q, -2)
         ds, rows = _balanced(ds, b * r, -1)
         da = da - (q * columns).sum(-1, keepdims=True)
@@ -224,13 +225,13 @@ def _backward(epsilon, iterations, saved, g):
         carry = lax.cond(
             spreads & row_near & column_near & before_near,
             lambda: near(x, y, y0, ds, columns, da, db),
-            lambda: far(*_turn(s, a, b, v0)[:2], ds, da, db),
+            lambda: far(_turn(s, a, b, v0)[:2], ds, da, db),
         )
         return carry, None
 
     gq = g * kernel
     sums = (b * gq).sum(-1, keepdims=True), (a * gq).sum(-2, keepdims=True)
-    start = far(r, kernel, a * b * gq, *sums)
+    start = far((r, kernel), a * b * gq, *sums)
     turns = us, vs[1:], vs[:-1]
     (ds, _, da, db), _ = lax.scan(turn, start, turns, reverse=True)
     return -ds / epsilon, da[..., 0], db[..., 0, :]
