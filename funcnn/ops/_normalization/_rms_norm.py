@@ -72,9 +72,11 @@ def _forward(x, scale, eps):
 
 def _backward(eps, saved, g):
     x, scale, r = saved
-    h, u = wide(x) * r, wide(g) * wide(scale)
-    dx = r * (u - h * (u * h).mean(-1, keepdims=True))
-    return dx, (wide(g) * h).sum(leading_axes(g))
+    h, g, scale = wide(x) * r, wide(g), wide(scale)
+    gh = g * h
+    # <u h> as a product, for XLA on CPU would write scale out for each row of a sum
+    mean = jnp.matmul(gh, scale[:, None], precision="highest") / len(scale)
+    return r * (g * scale - h * mean), gh.sum(leading_axes(g))
 
 
 def _cases(normal):
