@@ -5,7 +5,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import floats, leading_axes, wide
-from funcnn.ops._normalization._statistics import check_features, mean_and_variance
+from funcnn.ops._normalization._statistics import (
+    check_features,
+    mean_and_variance,
+    mean_product,
+)
 from funcnn.rules import rule
 
 
@@ -50,10 +54,10 @@ def _forward(x, scale, bias, eps):
 
 def _backward(eps, saved, g):
     x, scale, mean, r = saved
-    g = wide(g)
-    h, u = (wide(x) - mean) * r, g * wide(scale)
-    dx = r * (u - u.mean(-1, keepdims=True) - h * (u * h).mean(-1, keepdims=True))
-    return dx, (g * h).sum(leading_axes(g)), g.sum(leading_axes(g))
+    h, g, scale = (wide(x) - mean) * r, wide(g), wide(scale)
+    gh = g * h
+    dx = r * (g * scale - mean_product(g, scale) - h * mean_product(gh, scale))
+    return dx, gh.sum(leading_axes(g)), g.sum(leading_axes(g))
 
 
 def _cases(normal):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import floats, leading_axes, same_shape, wide
-from funcnn.ops._normalization._statistics import check_features
+from funcnn.ops._normalization._statistics import check_features, mean_product
 from funcnn.rules import rule
 
 
@@ -74,9 +74,8 @@ def _backward(eps, saved, g):
     x, scale, r = saved
     h, g, scale = wide(x) * r, wide(g), wide(scale)
     gh = g * h
-    # <u h> as a product, for XLA on CPU would write scale out for each row of a sum
-    mean = jnp.matmul(gh, scale[:, None], precision="highest") / len(scale)
-    return r * (g * scale - h * mean), gh.sum(leading_axes(g))
+    dx = r * (g * scale - h * mean_product(gh, scale))
+    return dx, gh.sum(leading_axes(g))
 
 
 def _cases(normal):

@@ -35,3 +35,11 @@ def check_features(op: str, x: jax.Array, **parameters: jax.Array) -> None:
             raise ShapeError(
                 f"{op}: x {x.shape} needs {name} {x.shape[-1:]}, got {parameter.shape}"
             )
+
+
+def mean_product(x: jax.Array, scale: jax.Array) -> jax.Array:
+    """The mean of x scale over the last axis, which stays with size 1.
+
+    As a matrix product, for in a sum XLA on CPU would write scale out for each row.
+    """
+    return jnp.matmul(x, scale[:, None], precision="highest") / len(scale)
