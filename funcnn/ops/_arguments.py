@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.errors import DtypeError, ShapeError
 
@@ -58,6 +59,16 @@ def check_bias(
 def wide(x: jax.Array) -> jax.Array:
     """`x` in float32 or wider: what statistics and sums are computed in."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def apart(x: jax.Array) -> jax.Array:
+    """`x`, made by itself before it is summed.
+
+    XLA on CPU would else draw what makes it into the sum, and write its factors out
+    for each entry. Rounded to the digits that it has, it is a step of its own.
+    """
+    info = jnp.finfo(x.dtype)
+    return lax.reduce_precision(x, info.nexp, info.nmant)
 
 
 def leading_axes(x: jax.Array) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import wide
+from funcnn.ops._arguments import apart, wide
 from funcnn.ops._losses._pairs import with_labels
 from funcnn.ops._pointwise import sigmoid
 from funcnn.ops._probabilities._softmax import softmax
@@ -98,7 +98,7 @@ def _backward(smooth, alpha, beta, saved, g):
     a, b = scale * (found + smooth), scale * wrong
     dp = alpha * a * (1 - t) - (beta * a + b) * t
     dt = beta * a * (1 - p) - (alpha * a + b) * p
-    return dp, dt
+    return apart(dp), dt
 
 
 def _cases(normal):

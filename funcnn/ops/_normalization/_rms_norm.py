@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn.ops._arguments import floats, leading_axes, same_shape, wide
+from funcnn.ops._arguments import apart, floats, leading_axes, same_shape, wide
 from funcnn.ops._normalization._statistics import check_features, mean_product
 from funcnn.rules import rule
 
@@ -66,7 +66,7 @@ def _reference(x, scale, eps):
 
 
 def _forward(x, scale, eps):
-    r = lax.rsqrt(jnp.square(wide(x)).mean(-1, keepdims=True) + eps)
+    r = apart(lax.rsqrt(jnp.square(wide(x)).mean(-1, keepdims=True) + eps))
     return (wide(x) * r * wide(scale)).astype(x.dtype), (x, scale, r)
 
 
