@@ -9,7 +9,7 @@ from matrix import assert_near, cases, refused, together
 
 import funcnn as fn
 from funcnn import ops
-from funcnn.ops._convolution import _kernel_cotangent, _max_pool
+from funcnn.ops._convolution import _chunks, _kernel_cotangent, _max_pool
 from funcnn.ops._regularization._dropout import _dropout as dropout_rule
 
 
@@ -161,7 +161,7 @@ def test_the_kernels_cotangent_is_the_same_in_chunks_of_the_batch(images):
         def products(x, g):
             return _kernel_cotangent._patch_products(x, g, *where)
 
-        chunked = _kernel_cotangent.summed_over_chunks(products, shape, images, x, g)
+        chunked = _chunks.summed_over_chunks(products, shape, images, x, g)
         return chunked, products(x, g)
 
     known = [case for case in cases("conv.conv") if len(case.args[0]) > 1]

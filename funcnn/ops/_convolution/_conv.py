@@ -1,23 +1,15 @@
 """Convolution over one to three spatial axes."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 from funcnn.errors import ShapeError
-from funcnn.ops._arguments import wide
-from funcnn.ops._convolution._convolve import (
-    convolution_arguments,
-    convolve,
-    convolved,
-    spread,
-    turned,
-)
+from funcnn.ops._convolution._convolve import convolution_arguments, convolved
 from funcnn.ops._convolution._convolve_on_cpu import convolve_on_cpu
+from funcnn.ops._convolution._input_cotangent import input_cotangent
 from funcnn.ops._convolution._kernel_cotangent import kernel_cotangent
 from funcnn.ops._convolution._windows import Padding, windows
 from funcnn.ops._products._affine import bias_cotangent, presence
@@ -122,24 +114,8 @@ def _forward(x, kernel, bias, where, groups):
 
 def _backward(where, groups, saved, g):
     x, kernel, bias = saved
-    dx = _input_cotangent(kernel, g, where, groups)
+    dx = input_cotangent(kernel, g, where, groups)
     return dx, kernel_cotangent(x, g, where, groups), bias_cotangent(bias, g)
-
-
-def _input_cotangent(kernel, g, where, groups):
-    """On CPU, XLA's convolution to one channel is slow: it is a product there."""
-
-    def by_convolution(kernel, g, by=convolve):
-        return spread(g, turned(kernel, groups), where, groups, by)
-
-    def by_product(kernel, g):
-        taps, dtype = kernel.reshape(-1, kernel.shape[-1]), wide(g).dtype
-        shares = jnp.matmul(g, taps.T, preferred_element_type=dtype)
-        return where.added_up(jnp.split(shares, shares.shape[-1], -1)).astype(g.dtype)
-
-    one = kernel.shape[-2] == groups == 1
-    cpu = by_product if one else functools.partial(by_convolution, by=convolve_on_cpu)
-    return lax.platform_dependent(kernel, g, cpu=cpu, default=by_convolution)
 
 
 def _cases(normal):

@@ -9,6 +9,7 @@ from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import leading_axes, wide
+from funcnn.ops._convolution._chunks import summed_over_chunks
 from funcnn.ops._convolution._convolve import (
     check_window_axes,
     convolved,
@@ -16,10 +17,7 @@ from funcnn.ops._convolution._convolve import (
     spread,
     turned,
 )
-from funcnn.ops._convolution._kernel_cotangent import (
-    kernel_cotangent_by_convolution,
-    summed_over_chunks,
-)
+from funcnn.ops._convolution._kernel_cotangent import kernel_cotangent_by_convolution
 from funcnn.ops._convolution._windows import Padding, Windows, windows
 from funcnn.ops._products._affine import bias_cotangent, presence
 from funcnn.rules import rule

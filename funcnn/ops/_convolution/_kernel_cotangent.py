@@ -3,18 +3,15 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import wide
+from funcnn.ops._convolution._chunks import images_in_cache, summed_over_chunks
 from funcnn.ops._convolution._convolve import convolve
 from funcnn.ops._convolution._windows import Windows
-
-# What a product reads of x should stay in a core's cache.
-_BYTES = 1_250_000
 
 
 def kernel_cotangent(
@@ -91,41 +88,7 @@ def kernel_cotangent_by_products(
     shape = (*where.size, x.shape[-1] // groups, g.shape[-1])
     products = functools.partial(_patch_products, where=where, groups=groups)
     patches = 4 * math.prod(where.output) * where.size[-1] * x.shape[-1]
-    return summed_over_chunks(products, shape, _BYTES // max(1, patches), x, g)
-
-
-def summed_over_chunks(
-    f: Callable[..., jax.Array],
-    shape: tuple[int, ...],
-    images: int,
-    x: jax.Array,
-    g: jax.Array,
-) -> jax.Array:
-    """`f(x, g)` for about so many `images` at a time, that they stay in the cache."""
-    batch = x.shape[0]
-    images = _near_divisor(batch, max(1, min(images, batch)))
-    chunks = -(-batch // images)
-    if chunks == 1:
-        return f(x, g)
-
-    def chunked(array):
-        missing = chunks * images - batch
-        array = jnp.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
-        # An axis of one image would have a layout of its own and cost a copy.
-        return array.reshape(chunks, images * array.shape[1], *array.shape[2:])
-
-    def add(total, chunk):
-        x_chunk, g_chunk = chunk
-        x_chunk = x_chunk.reshape(images, *x.shape[1:])
-        return total + f(x_chunk, g_chunk.reshape(images, *g.shape[1:])), None
-
-    zero = jnp.zeros(shape, wide(x).dtype)
-    return lax.scan(add, zero, (chunked(x), chunked(g)))[0]
-
-
-def _near_divisor(n, most):
-    """The largest divisor up to `most`, if there is one above its half; else `most`."""
-    return next((d for d in range(most, most // 2, -1) if n % d == 0), most)
+    return summed_over_chunks(products, shape, images_in_cache(patches), x, g)
 
 
 def _patch_products(x, g, where, groups):
