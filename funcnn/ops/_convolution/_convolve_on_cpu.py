@@ -14,7 +14,7 @@ from funcnn.ops._convolution._windows import Windows
 _PRODUCTS = 32  # for an entry of the result, at most: what one loop adds up well
 _CHANNELS = range(16, 128)  # of x: what Eigen is faster for than YNNPACK
 _MORE = 1 / 7  # of the result's rows, at most, to leave it to Eigen
-_LEAST = 17  # channels of x or of the result, below which YNNPACK is not chosen
+YNNPACK_CHANNELS = 17  # of x or of the result: below, YNNPACK is not chosen
 
 
 def convolve_on_cpu(x: jax.Array, kernel: jax.Array, **options: Any) -> jax.Array:
@@ -60,7 +60,7 @@ def _by_entries(x: jax.Array, kernel: jax.Array, where: Windows) -> jax.Array:
 def _axis_of_more_rows(x: jax.Array, kernel: jax.Array, where: Windows) -> int | None:
     """The axis of which more rows pay, if there is one."""
     wanted = x.ndim == 4 and x.shape[-1] in _CHANNELS and x.dtype == jnp.float32
-    if not wanted or max(x.shape[-1], kernel.shape[-1]) < _LEAST:
+    if not wanted or max(x.shape[-1], kernel.shape[-1]) < YNNPACK_CHANNELS:
         return None
     if set(where.stride) != {1}:
         return None

@@ -11,7 +11,11 @@ from jax import lax
 from funcnn.ops._arguments import wide
 from funcnn.ops._convolution._chunks import images_in_cache, summed_over_chunks
 from funcnn.ops._convolution._convolve import convolve
+from funcnn.ops._convolution._convolve_on_cpu import YNNPACK_CHANNELS
 from funcnn.ops._convolution._windows import Windows
+
+_LANES = 16  # what the convolutions of XLA's libraries make of y's channels at once
+_LEAST = 4  # images, so that the sum over chunks is little beside them
 
 
 def kernel_cotangent(
@@ -20,14 +24,14 @@ def kernel_cotangent(
     """The sum over all windows of what they see of x times their cotangent in g.
 
     On CPU, XLA runs its convolution for it slowly with a stride, with a window of one
-    entry, with one or some ten channels, and above all inside a loop, where it is not
+    entry, with some numbers of channels, and above all inside a loop, where it is not
     brought into the form that runs fast. So there it is computed as matrix products,
-    or brought into that form here.
+    or brought into that form here; both in chunks of images that stay in the cache.
     """
 
     def on_cpu(x, g):
-        by_products = _runs_faster_by_products(x, where, groups)
-        by = kernel_cotangent_by_products if by_products else _by_plain_convolution
+        by_products = _runs_faster_by_products(x, g, where, groups)
+        by = kernel_cotangent_by_products if by_products else _by_plain_convolutions
         return by(x, g, where, groups)
 
     return lax.platform_dependent(
@@ -38,25 +42,45 @@ def kernel_cotangent(
     )
 
 
-def _runs_faster_by_products(x, where, groups):
+def _runs_faster_by_products(x, g, where, groups):
     """By measurement, with the other gradient's convolution beside it on 2 cores."""
     if groups > 1 or set(where.stride) != {1} or set(where.size) == {1}:
         return True
-    return x.shape[-1] == 1 or 8 <= x.shape[-1] <= 16
+    few = x.shape[-1] == 1 or 8 <= x.shape[-1] <= 16
+    return few and g.shape[-1] % _LANES != 0
 
 
-def _by_plain_convolution(x, g, where, groups):
+def _by_plain_convolutions(x, g, where, groups):
+    """As plain convolutions of so many images as stay in the cache."""
+    del groups  # one
+    convolution = functools.partial(_by_plain_convolution, where=where)
+    if x.ndim != 4:  # another library's, which chunks bring nothing
+        return convolution(x, g)
+    shape = (*where.size, x.shape[-1], g.shape[-1])
+    return summed_over_chunks(convolution, shape, _images(x, g), x, g)
+
+
+def _images(x, g):
+    both = sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in (x, g))
+    images = max(_LEAST, images_in_cache(2 * both))  # each has its transpose
+    # The images are what this convolution has for channels of x, and g's are its own.
+    few = g.shape[-1] < YNNPACK_CHANNELS
+    return max(images, 2 * YNNPACK_CHANNELS) if few else images
+
+
+def _by_plain_convolution(x, g, where):
     """It as the convolution of the examples' channels that runs as a forward one.
 
     The barriers keep XLA from taking the transposes back into its layouts.
     """
-    del groups  # one
     last = x.ndim - 1
     spatial = tuple(range(1, last))
+    options = {"window_strides": where.dilation, "padding": where.padding}
+    dtype = wide(x).dtype
     x = lax.optimization_barrier(x.transpose(last, *spatial, 0))
     g = lax.optimization_barrier(g.transpose(*spatial, 0, last))
-    turned = convolve(x, g, window_strides=where.dilation, padding=where.padding)
-    return wide(turned.transpose(*spatial, 0, last))
+    turned = convolve(x, g, preferred_element_type=dtype, **options)
+    return turned.transpose(*spatial, 0, last)
 
 
 def kernel_cotangent_by_convolution(
