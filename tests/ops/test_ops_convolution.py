@@ -11,7 +11,7 @@ from matrix import assert_near, cases, refused
 
 import funcnn as fn
 from funcnn import ops
-from funcnn.ops._convolution import _depthwise_conv
+from funcnn.ops._convolution import _depthwise_conv, _input_cotangent, _kernel_cotangent
 from funcnn.ops._convolution._convolve import convolve, convolved
 from funcnn.ops._convolution._convolve_on_cpu import convolve_on_cpu
 from funcnn.ops._convolution._windows import windows
@@ -62,6 +62,39 @@ def test_more_rows_on_cpu_are_cut_off(sizes, kernel, strides, dilation, more):
         if equation.primitive.name == "conv_general_dilated"
     )
     assert sum(shape) == sum(found(x, kernel).shape) + more
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 7])
+@pytest.mark.parametrize("stride", [1, (2, 3)])
+def test_cotangents_on_cpu_are_the_same_in_chunks_of_images(
+    monkeypatch, images, stride
+):
+    """Of the kernel as plain convolutions, of x (with a stride) as products."""
+    monkeypatch.setattr(_kernel_cotangent, "_images", lambda x, g: images)
+    monkeypatch.setattr(_input_cotangent, "images_in_cache", lambda size: images)
+    x, kernel = normal(7, 6, 5, 2), normal(3, 2, 2, 3, seed=1)
+
+    def pulled(by):
+        y, pull = jax.vjp(lambda *args: by(*args, stride=stride), x, kernel)
+        return pull(normal(*y.shape, seed=2))
+
+    for got, expected in zip(pulled(ops.conv), pulled(fn.autodiff(ops.conv))):
+        assert_near(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("channels", "products"),
+    [((1, 32), 0), ((1, 8), 1), ((16, 32), 0), ((12, 24), 1), ((17, 24), 0)],
+)
+def test_the_kernels_cotangent_on_cpu_goes_by_the_channels(channels, products):
+    shapes = (2, 4, 4, channels[0]), (3, 3, *channels)
+    x, kernel = (normal(*shape).astype(jnp.float32) for shape in shapes)
+    where = windows("conv", x, (3, 3), 1, "SAME")
+    g = convolved(x, kernel, where, 1)
+    assert _kernel_cotangent._runs_faster_by_products(x, g, where, 1) == products
+    got = _kernel_cotangent.kernel_cotangent(x, g, where, 1)
+    expected = _kernel_cotangent.kernel_cotangent_by_convolution(x, g, where, 1)
+    assert_near(got, expected, 1e-5)
 
 
 def test_conv_transpose_is_the_transpose_of_conv():

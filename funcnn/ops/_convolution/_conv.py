@@ -48,9 +48,12 @@ def conv(
     the dilated window's extent. dW is a matrix product of x's patches and g.
     Saved: x and kernel.
     Kinks: none.
-    Platforms: on CPU, dW is computed as matrix products over chunks of the batch,
-    because XLA's convolution for it runs slowly there, above all inside a loop;
-    elsewhere as a convolution of x with g, in which batch and channels swap.
+    Platforms: on CPU, dW is computed in chunks of the batch that stay in a cache, as
+    matrix products or as convolutions with the images for channels, because XLA's
+    convolution for it runs slowly there, above all inside a loop; elsewhere as a
+    convolution of x with g, in which batch and channels swap. With a stride, or to
+    one channel, dx is on CPU the product of g with all W_k^T, added up, because XLA
+    would multiply the zeros between the entries of g.
     Source: LeCun et al. (1989), Neural Computation 1; Dumoulin & Visin (2016),
     arXiv:1603.07285, for the arithmetic of strides.
     """
