@@ -14,6 +14,7 @@ from funcnn.ops._convolution._convolve import convolve
 from funcnn.ops._convolution._convolve_on_cpu import YNNPACK_CHANNELS
 from funcnn.ops._convolution._windows import Windows
 
+_FEW = 8  # channels of x: below, neither products nor chunks of few outputs pay
 _LANES = 16  # what the convolutions of XLA's libraries make of y's channels at once
 _LEAST = 4  # images, so that the sum over chunks is little beside them
 
@@ -46,7 +47,7 @@ def _runs_faster_by_products(x, g, where, groups):
     """By measurement, with the other gradient's convolution beside it on 2 cores."""
     if groups > 1 or set(where.stride) != {1} or set(where.size) == {1}:
         return True
-    few = x.shape[-1] == 1 or 8 <= x.shape[-1] <= 16
+    few = x.shape[-1] == 1 or _FEW <= x.shape[-1] <= 16
     return few and g.shape[-1] % _LANES != 0
 
 
@@ -61,11 +62,11 @@ def _by_plain_convolutions(x, g, where, groups):
 
 
 def _images(x, g):
+    if g.shape[-1] < YNNPACK_CHANNELS:
+        # The images are what this convolution has for channels: there must be enough.
+        return len(x) if x.shape[-1] < _FEW else 2 * YNNPACK_CHANNELS
     both = sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in (x, g))
-    images = max(_LEAST, images_in_cache(2 * both))  # each has its transpose
-    # The images are what this convolution has for channels of x, and g's are its own.
-    few = g.shape[-1] < YNNPACK_CHANNELS
-    return max(images, 2 * YNNPACK_CHANNELS) if few else images
+    return max(_LEAST, images_in_cache(2 * both))  # each has its transpose
 
 
 def _by_plain_convolution(x, g, where):
