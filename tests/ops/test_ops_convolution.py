@@ -11,7 +11,7 @@ from matrix import assert_near, cases, refused
 
 import funcnn as fn
 from funcnn import ops
-from funcnn.ops._convolution import _depthwise_conv, _input_cotangent, _kernel_cotangent
+from funcnn.ops._convolution import _conv, _depthwise_conv, _kernel_cotangent
 from funcnn.ops._convolution._convolve import convolve, convolved
 from funcnn.ops._convolution._convolve_on_cpu import convolve_on_cpu
 from funcnn.ops._convolution._windows import windows
@@ -71,7 +71,7 @@ def test_cotangents_on_cpu_are_the_same_in_chunks_of_images(
 ):
     """Of the kernel as plain convolutions, of x (with a stride) as products."""
     monkeypatch.setattr(_kernel_cotangent, "_images", lambda x, g: images)
-    monkeypatch.setattr(_input_cotangent, "images_in_cache", lambda size: images)
+    monkeypatch.setattr(_conv, "images_in_cache", lambda size: images)
     x, kernel = normal(7, 6, 5, 2), normal(3, 2, 2, 3, seed=1)
 
     def pulled(by):
