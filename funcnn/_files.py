@@ -3,40 +3,60 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Writes `content` to `path`, so that a reader sees the old file or the new one.
 
-    It is written beside the final name, synced, and then renamed: a full disk, a
-    crash or Ctrl-C in between leaves what was there before.
+    Raises:
+      OSError: when it cannot be written; nothing is left behind.
+    """
+    with rename_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def rename_whole(path: Path) -> Iterator[Path]:
+    """Gives a file beside `path` to write, which takes its name at the end.
+
+    It is synced before it is renamed, and its folder after: a full disk, a crash, a
+    power failure or Ctrl-C in between leaves what was there before.
 
     Raises:
       OSError: when it cannot be written; nothing is left behind.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        yield temporary
+        sync(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         if isinstance(error, OSError):  # a full disk does not say which file
             error.filename = str(path)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """A rename is on disk only when its folder is; not every system can say so."""
+def sync(path: Path) -> None:
+    """Has a file's content written to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Has a folder's names written to the disk, where the system can say so.
+
+    A rename, or a new file, is on disk only when its folder is.
+    """
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)

@@ -34,7 +34,15 @@ ROOMS = {
     "gradients": {"rules", "_tables", "_files", "_ulps", "errors", "_jax"},
     "data": {"errors", "_files"},
     "plots": {"errors", "_tables", "_files", "_ulps"},
-    "training": {"data", "errors", "_tables", "_files", "_memory"},
+    "training": {
+        "data",
+        "gradients",
+        "errors",
+        "_tables",
+        "_files",
+        "_memory",
+        "_version",
+    },
     "parallel": {"data", "errors", "_tables", "training", "_jax"},
 }
 TOP = "funcnn"  # its __init__, which shows everything but the command line

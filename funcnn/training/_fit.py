@@ -1,26 +1,22 @@
 """The plain training loop."""
 
-import time
-from collections.abc import Callable
-from typing import Any
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack
 
-import jax
-import numpy as np
 import optax
 
-from funcnn.data import batches, count_batches
-from funcnn.training._evaluate import evaluate
+from funcnn.data import count_batches
+from funcnn.training._checkpoints._checkpoints import Checkpoints, Opened
 from funcnn.training._interrupt import interruptible
+from funcnn.training._loop import Loop
+from funcnn.training._loss import LossFunction
 from funcnn.training._progress import Progress, shown
-from funcnn.training._step import LossFunction, Metrics, TrainState, make_step
-
-Record = dict[str, Any]
-
-
-class History(list[Record]):
-    """One record per finished epoch; `interrupted` says that Ctrl-C was pressed."""
-
-    interrupted: bool = False
+from funcnn.training._run import History, Record, Run, settings_of
+from funcnn.training._state import TrainState
+from funcnn.training._step import StepOptions, make_step
 
 
 def fit(
@@ -35,11 +31,19 @@ def fit(
     seed: int = 0,
     on_epoch: Callable[[TrainState, Record], None] | None = None,
     progress: bool | Progress = True,
+    checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
+    sinks: Sequence[Callable[[Record], None]] = (),
+    **options: Unpack[StepOptions],
 ) -> tuple[TrainState, History]:
     """Trains for `epochs` passes over the data, in an order that `seed` decides.
 
     The order is a pure function of seed, epoch and position (`funcnn.data.batches`);
     each epoch leaves out what does not fill a batch.
+
+    With `checkpoints` a run that was killed, at any moment, is gone on with by calling
+    `fit` again with the same arguments: it begins at the newest checkpoint that is
+    whole and ends with the same bits as if it had never been killed (on the same
+    machine, with the same versions).
 
     Args:
       loss_fn: as for `make_step`.
@@ -54,50 +58,73 @@ def fit(
         state is donated to the next step: copy what is to be kept.
       progress: True for a bar on a terminal (if Rich is installed) and plain lines
         elsewhere, on standard error; False for nothing; or an object of one's own.
+      checkpoints: where and how often to write them; or only their folder.
+      sinks: called with every record, such as `JsonLines` and `TensorBoard`; those
+        that have `restart` are first told the records of a run that goes on.
+      **options: those of `make_step`; `stop_at_nonfinite` is True here.
 
     Returns:
       The train state and the history: per epoch a dict with `epoch`, the metrics
       as `train_...`, means over the epoch's batches as they were trained on, and
       `test_...`, `seconds` and `examples_per_second` (of training alone). After
-      Ctrl-C they are those reached so far and `history.interrupted` is True; a
-      second Ctrl-C raises KeyboardInterrupt at once.
+      Ctrl-C or SIGTERM they are those reached so far and `history.interrupted` is
+      True; a second one raises KeyboardInterrupt at once. `history.not_saved` says
+      why the last checkpoint could not be written.
 
     Raises:
       ValueError: when the arrays differ in length or do not fill a batch.
+      NonFiniteError: when a loss or gradient is not finite: it says of which step
+        and operation, and has the train state before it. So it is too when
+        `optax.apply_if_finite` has skipped as many steps as it may.
+      CheckpointError: when the folder's checkpoints are of another model, optimizer,
+        data, batch size or seed, are all damaged, or another run writes there.
     """
-    step, history = make_step(loss_fn, optimizer), History()
     total = count_batches(len(train_data[0]), batch_size)
-    with interruptible() as interrupted, shown(epochs, progress) as display:
-        for epoch in range(1, epochs + 1):
-            start, metrics = time.perf_counter(), []
-            order = {"seed": seed, "epoch": epoch}
-            for batch in batches(train_data, batch_size, **order):
-                if interrupted():
-                    history.interrupted = True
-                    return train_state, history
-                train_state, values = step(train_state, batch)
-                metrics.append(values)
-                display.batch(epoch, len(metrics), total)
-            record = _record(epoch, metrics, batch_size, start)
-            if test_data is not None:
-                tested = evaluate(loss_fn, train_state, test_data)
-                record |= {f"test_{name}": value for name, value in tested.items()}
-            history.append(record)
-            display.epoch(record)
-            if on_epoch is not None:
-                on_epoch(train_state, record)
-        history.interrupted = interrupted()
-    return train_state, history
+    step_options: StepOptions = {"stop_at_nonfinite": True, **options}
+    step = make_step(loss_fn, optimizer, **step_options)
+    with contextlib.ExitStack() as stack:
+        interrupted = stack.enter_context(interruptible())
+        run, store = Run(), None
+        if checkpoints is not None:
+            folder = _folder(checkpoints, settings_of(train_data, batch_size, seed))
+            store = stack.enter_context(folder.opened())
+            train_state, run = _resumed(folder, store, train_state)
+        loop = Loop(
+            loss_fn=loss_fn,
+            step=step,
+            train_data=train_data,
+            test_data=test_data,
+            batch_size=batch_size,
+            seed=seed,
+            batches=total,
+            interrupted=interrupted,
+            display=stack.enter_context(shown(epochs, progress)),
+            on_epoch=on_epoch,
+            sinks=sinks,
+            store=store,
+            train_state=train_state,
+            run=run,
+        )
+        loop.train(epochs)
+    return loop.train_state, loop.run.history
 
 
-def _record(
-    epoch: int, metrics: list[Metrics], batch_size: int, start: float
-) -> Record:
-    # Fetched once per epoch: fetching each step's would make the host wait for it.
-    values = jax.device_get(metrics)
-    seconds = time.perf_counter() - start
-    record: Record = {"epoch": epoch, "seconds": seconds}
-    record["examples_per_second"] = len(values) * batch_size / seconds
-    for name in values[0]:
-        record[f"train_{name}"] = float(np.mean([v[name] for v in values]))
-    return record
+def _folder(
+    checkpoints: Checkpoints | str | os.PathLike[str], settings: dict[str, Any]
+) -> Checkpoints:
+    """The folder, which compares these settings too."""
+    if not isinstance(checkpoints, Checkpoints):
+        checkpoints = Checkpoints(checkpoints)
+    both = {**checkpoints.settings, **settings}
+    return dataclasses.replace(checkpoints, settings=both)
+
+
+def _resumed(
+    folder: Checkpoints, store: Opened, train_state: TrainState
+) -> tuple[TrainState, Run]:
+    """The newest checkpoint, or what was given."""
+    restored = folder.newest(train_state)
+    if restored is None:
+        return train_state, Run()
+    store.set_aside(int(restored.train_state.step))
+    return restored.train_state, Run.resumed(restored.progress)

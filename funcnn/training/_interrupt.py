@@ -1,4 +1,4 @@
-"""Ctrl-C between steps, never inside one."""
+"""Ctrl-C and SIGTERM between steps, never inside one."""
 
 import contextlib
 import signal
@@ -6,28 +6,35 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Gives a function that tells whether Ctrl-C was pressed since.
+def interruptible() -> Iterator[Callable[[], int]]:
+    """Gives a function that tells the signal that came since, or 0.
 
     A KeyboardInterrupt in the middle of a step would lose the train state: the old
-    one is donated and the new one is not there yet. So the first Ctrl-C is only
-    noted; the second one raises, for whoever cannot wait. Outside the main thread
-    Python delivers no signals, and nothing is changed.
+    one is donated and the new one is not there yet. So the first Ctrl-C, or SIGTERM,
+    with which schedulers announce that they will kill, is only noted; the second one
+    raises, for whoever cannot wait. Outside the main thread Python delivers no
+    signals, and nothing is changed.
     """
-    pressed = threading.Event()
+    came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
+        came.append(number)
+        if len(came) > 1:
             raise KeyboardInterrupt
-        pressed.set()
+
+    def which() -> int:
+        return came[0] if came else 0
 
     if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
+        yield which
         return
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in _SIGNALS}
     try:
-        yield pressed.is_set
+        yield which
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

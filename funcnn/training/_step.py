@@ -1,104 +1,117 @@
-"""One jitted step of training, and what it carries on."""
+"""One jitted step of training."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import DTypeLike
 
 from funcnn._memory import keep_freed_memory
+from funcnn.training._gradients import accumulated, in_precision
+from funcnn.training._loss import LossFunction, Metrics
+from funcnn.training._reports import gradient_norms_of, optimizer_metrics, skips
+from funcnn.training._state import TrainState
 
-Metrics = dict[str, jax.Array]
-LossFunction = Callable[..., tuple[jax.Array, tuple[Any, Metrics]]]
-Step = Callable[["TrainState", Any], tuple["TrainState", Metrics]]
-
-
-class TrainState(NamedTuple):
-    """All that training changes, as arrays.
-
-    The number of steps done, the model's parameters and state, the optimizer's
-    state, and the key that draws come from. The key stays as it is: step n draws
-    from `jax.random.fold_in(key, n)`.
-    """
-
-    step: jax.Array
-    params: Any
-    state: Any
-    opt_state: Any
-    key: jax.Array
-
-    @classmethod
-    def create(
-        cls,
-        model: Any,
-        optimizer: optax.GradientTransformation,
-        key: jax.Array,
-        x: jax.Array | jax.ShapeDtypeStruct,
-    ) -> "TrainState":
-        """The state before the first step, for inputs shaped like the batch `x`."""
-        init_key, train_key = jax.random.split(key)
-        x = jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))
-        params, state = jax.jit(lambda key: model.init(key, x))(init_key)
-        opt_state = jax.jit(optimizer.init)(params)
-        return cls(jnp.zeros((), jnp.int32), params, state, opt_state, train_key)
+Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
 
-def supervised(
-    model: Any,
-    loss: Callable[[jax.Array, jax.Array], jax.Array],
-    metrics: Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]] | None = None,
-) -> LossFunction:
-    """The loss function of a model on batches that are pairs (inputs, targets).
+class StepOptions(TypedDict, total=False):
+    """The options of `make_step`, which `fit` takes too."""
 
-    Args:
-      model: a layer.
-      loss: ``loss(outputs, targets)``, unreduced, such as `softmax_cross_entropy`;
-        what is minimized is its mean.
-      metrics: further functions of outputs and targets, such as `accuracy`, whose
-        means are reported under their names.
-
-    Returns:
-      ``loss_fn(params, state, batch, *, key, train) -> (loss, (state, metrics))``,
-      where metrics is a dict of scalars with `loss` among them.
-    """
-    named = dict(metrics or {})
-
-    def loss_fn(
-        params: Any, state: Any, batch: Any, *, key: jax.Array | None, train: bool
-    ) -> tuple[jax.Array, tuple[Any, Metrics]]:
-        inputs, targets = batch
-        outputs, state = model.apply(params, state, inputs, key=key, train=train)
-        mean = loss(outputs, targets).mean()
-        means = {name: f(outputs, targets).mean() for name, f in named.items()}
-        return mean, (state, {"loss": mean, **means})
-
-    return loss_fn
+    accumulate: int
+    precision: DTypeLike | None
+    remat: bool
+    gradient_norms: bool
+    stop_at_nonfinite: bool
 
 
-def make_step(loss_fn: LossFunction, optimizer: optax.GradientTransformation) -> Step:
+def make_step(
+    loss_fn: LossFunction,
+    optimizer: optax.GradientTransformation,
+    *,
+    accumulate: int = 1,
+    precision: DTypeLike | None = None,
+    remat: bool = False,
+    gradient_norms: bool = False,
+    stop_at_nonfinite: bool = False,
+) -> Step:
     """A jitted `step(train_state, batch) -> (train_state, metrics)`.
 
     It is traced once for each shape of batch, is one dispatch to the device, and
     donates the train state: the one that was passed in must not be used again. On CPU
     freed memory stays with the process: see `keep_freed_memory`.
 
+    Beside those of `loss_fn`, the metrics have the rate and whatever else is in
+    `optax.inject_hyperparams`, and `skipped`, 1 or 0, where the optimizer is wrapped
+    in `optax.apply_if_finite`. Clipping, schedules, weight decay and all else that
+    changes updates are Optax's; see `by_path` for freezing and optimizers by path, and
+    `average_params` for an average of the parameters.
+
     Args:
       loss_fn: ``loss_fn(params, state, batch, *, key, train)``, which gives
         ``(loss, (state, metrics))``; see `supervised`.
       optimizer: any Optax transformation.
+      accumulate: in how many parts the batch is gone through, one after the other,
+        for the memory of one; loss, gradients and metrics are the means over them.
+        Where the loss is a mean over examples that do not know of each other (no
+        batch norm, no dropout) the step is that of the whole batch, but for rounding.
+      precision: bfloat16, for instance: parameters and inputs of wider floats are
+        rounded to it for the loss and its gradient. What is trained, the optimizer's
+        numbers and the model's state keep their own dtypes. float16 is refused, for
+        its gradients vanish without a scale.
+      remat: whether the forward pass is made again for the backward pass and nothing
+        of it kept (`jax.checkpoint`); the layer `Remat` does so in parts.
+      gradient_norms: whether the metrics have the norm of the gradient, as
+        `gradient_norm`, and of each layer's, as `gradient_norm/PATH`.
+      stop_at_nonfinite: whether a step whose loss or gradient has a NaN or an infinity
+        leaves everything as it was, and so does every later one: `step` of the train
+        state is then ``-1 - n``, where n steps had been done. With
+        `optax.apply_if_finite` it is the update that has to be finite. The metrics
+        have `finite`, a boolean.
+
+    Raises:
+      ValueError: of the step, when the batch has no `accumulate` equal parts; of
+        `make_step`, for a precision that is no float of 16 bits or more, or float16.
     """
+    value = in_precision(loss_fn, precision)
+    gradients = accumulated(
+        jax.checkpoint(value, static_argnums=(4,)) if remat else value, accumulate
+    )
 
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         if jax.default_backend() == "cpu":
             keep_freed_memory()
         count, params, state, opt_state, key = train_state
-        gradient = jax.grad(loss_fn, has_aux=True)
-        grads, (state, metrics) = gradient(
-            params, state, batch, key=jax.random.fold_in(key, count), train=True
+        grads, (state, metrics) = gradients(
+            params, state, batch, jax.random.fold_in(key, count)
         )
         updates, opt_state = optimizer.update(grads, opt_state, params)
-        params = optax.apply_updates(params, updates)
-        return TrainState(count + 1, params, state, opt_state, key), metrics
+        metrics = metrics | optimizer_metrics(opt_state)
+        if gradient_norms:
+            metrics = metrics | gradient_norms_of(grads)
+        new = TrainState(
+            count + 1, optax.apply_updates(params, updates), state, opt_state, key
+        )
+        if stop_at_nonfinite:
+            watched = updates if skips(opt_state) else (grads, metrics["loss"])
+            metrics["finite"] = _all_finite(watched)
+            new = _kept_unless(metrics["finite"], new, train_state)
+        return new, metrics
 
     return jax.jit(step, donate_argnums=0)
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.all(
+        jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)])
+    )
+
+
+def _kept_unless(finite: jax.Array, new: TrainState, old: TrainState) -> TrainState:
+    """The new state, or from the first one that is not finite on, the old one."""
+    good = finite & (old.step >= 0)
+    state: TrainState = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+    stopped = jnp.where(old.step < 0, old.step, -1 - old.step)
+    return state._replace(step=jnp.where(good, new.step, stopped), key=old.key)

@@ -6,27 +6,31 @@ from typing import Any
 import jax
 import numpy as np
 
-from funcnn._files import write_whole
-
-
-class WeightsError(ValueError):
-    """A weights file is damaged, or belongs to another model."""
+from funcnn._files import rename_whole
+from funcnn.training._named_arrays import (
+    WeightsError,
+    differences,
+    named,
+    read_arrays,
+    write_arrays,
+)
 
 
 def save_weights(path: Path, params: Any, state: Any = ()) -> None:
     """Writes params and state to a safetensors file, whole or not at all.
 
-    Leaves are named by their path, such as `params.0.kernel` or `state.4.mean`.
+    Leaves are named by their path, such as `params.0.kernel` or `state.4.mean`, and
+    keep their dtypes, bfloat16 and the floats of 8 bits too.
 
     Raises:
       OSError: when the file cannot be written.
+      TypeError: for a dtype that the format does not have, such as complex64.
       ImportError: without safetensors (`pip install 'funcnn[cli]'`).
     """
-    from safetensors.numpy import save
-
-    leaves = _named({"params": params, "state": state})
-    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in leaves.items()}
-    write_whole(Path(path), save(arrays, {"format": "funcnn"}))
+    leaves = named({"params": params, "state": state})
+    arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
+    with rename_whole(Path(path)) as temporary:
+        write_arrays(temporary, arrays, {"format": "funcnn"})
 
 
 def load_weights(path: Path, params: Any, state: Any = ()) -> tuple[Any, Any]:
@@ -43,39 +47,11 @@ def load_weights(path: Path, params: Any, state: Any = ()) -> tuple[Any, Any]:
         are not those that are needed; the message lists which.
       ImportError: without safetensors (`pip install 'funcnn[cli]'`).
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        arrays = load(Path(path).read_bytes())
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+    arrays = read_arrays(path)
     needed = {"params": params, "state": state}
-    differences = _differences(_named(needed), arrays)
-    if differences:
-        raise WeightsError(f"{path}: not of this model: " + "; ".join(differences))
-    leaves = [jax.numpy.asarray(arrays[name]) for name in _named(needed)]
+    different = differences(named(needed), arrays)
+    if different:
+        raise WeightsError(f"{path}: not of this model: " + "; ".join(different))
+    leaves = [jax.numpy.asarray(arrays[name]) for name in named(needed)]
     tree = jax.tree.unflatten(jax.tree.structure(needed), leaves)
     return tree["params"], tree["state"]
-
-
-def _named(tree: Any) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    named = jax.tree_util.keystr
-    return {named(path, simple=True, separator="."): leaf for path, leaf in leaves}
-
-
-def _differences(needed: dict[str, Any], given: dict[str, np.ndarray]) -> list[str]:
-    missing = [f"{name} is missing" for name in needed.keys() - given.keys()]
-    extra = [f"{name} is not needed" for name in given.keys() - needed.keys()]
-    both = needed.keys() & given.keys()
-    differing = [
-        f"{name} is {_type(given[name])}, needs {_type(needed[name])}"
-        for name in both
-        if _type(given[name]) != _type(needed[name])
-    ]
-    return sorted(missing + extra + differing)
-
-
-def _type(array: Any) -> str:
-    return f"{array.dtype}{list(array.shape)}"

@@ -1,0 +1,170 @@
+"""What one checkpoint's folder holds, and how any change of it is noticed.
+
+`train_state` is a checkpoint of Orbax's with the arrays by name, `progress.json` has
+all else, and `manifest.json` the SHA-256 of every other file and of its own list.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from funcnn._files import sync, sync_folder
+from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
+from funcnn.training._named_arrays import (
+    Arrays,
+    differences,
+    named,
+)
+
+FORMAT = 1  # of the folder; a newer one is refused, an older one has to be read
+_ARRAYS, _PROGRESS, _MANIFEST = "train_state", "progress.json", "manifest.json"
+
+
+def on_host(train_state: Any) -> Arrays:
+    """Copies of all leaves by name, as the next step is given the originals."""
+    return {name: np.array(_plain(leaf)) for name, leaf in named(train_state).items()}
+
+
+def orbax() -> ocp.Checkpointer:
+    """What writes and reads arrays, a plain checkpoint of Orbax."""
+    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+
+
+def write(
+    checkpointer: ocp.Checkpointer,
+    folder: Path,
+    arrays: Arrays,
+    progress: dict[str, Any],
+) -> None:
+    """Writes a checkpoint into an empty folder, and has all of it synced.
+
+    Raises:
+      Exception: of Orbax or the system, when it cannot be written.
+    """
+    # Orbax cannot hold an array of no numbers; it is made anew from its shape.
+    full = {name: array for name, array in arrays.items() if array.size}
+    checkpointer.save((folder / _ARRAYS).absolute(), ocp.args.PyTreeSave(full))
+    content = json.dumps({"format": FORMAT, **progress}, indent=1)
+    (folder / _PROGRESS).write_text(content + "\n")
+    _seal(folder)
+
+
+def _seal(folder: Path) -> None:
+    """Writes the manifest of all files below the folder, and syncs them all."""
+    files = _files(folder)
+    for file in files:
+        sync(file)
+    for below in {file.parent for file in files}:
+        sync_folder(below)
+    hashes = {str(file.relative_to(folder)): _sha256(file) for file in files}
+    manifest = {"files": hashes, "sha256": _sha256_of(hashes)}
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    sync(folder / _MANIFEST)
+    sync_folder(folder)
+
+
+def verify(folder: Path) -> None:
+    """Holds every file against the manifest.
+
+    Raises:
+      DamagedError: naming what is missing, too much or changed.
+    """
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        hashes = manifest["files"]
+        if set(manifest) != {"files", "sha256"}:
+            raise DamagedError(f"{_MANIFEST} is damaged")
+        if manifest["sha256"] != _sha256_of(hashes):
+            raise DamagedError(f"{_MANIFEST} is damaged")
+        here = {str(f.relative_to(folder)) for f in _files(folder)} - {_MANIFEST}
+        for name in sorted(hashes.keys() | here):
+            if name not in here:
+                raise DamagedError(f"{name} is missing")
+            if name not in hashes or _sha256(folder / name) != hashes[name]:
+                raise DamagedError(f"{name} was changed")
+    except FileNotFoundError:
+        raise DamagedError(f"{_MANIFEST} is missing") from None
+    except OSError as error:
+        raise DamagedError(f"it cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(f"{_MANIFEST} is damaged") from error
+
+
+def read_progress(folder: Path) -> dict[str, Any]:
+    """The progress of a checkpoint that was verified.
+
+    Raises:
+      CheckpointError: when it is of a newer format than this funcnn knows.
+    """
+    progress: dict[str, Any] = json.loads((folder / _PROGRESS).read_bytes())
+    if progress.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{folder}: of format {progress.get('format')}; this funcnn reads {FORMAT}"
+        )
+    return progress
+
+
+def read_state(folder: Path, like: Any) -> Any:
+    """The arrays of a checkpoint that was verified, in the structure of `like`.
+
+    Args:
+      folder: the checkpoint.
+      like: a train state; its arrays say structure, shapes, dtypes, the kind of its
+        keys, and on which devices the arrays will be.
+
+    Raises:
+      CheckpointError: listing what differs in name, shape or dtype.
+    """
+    checkpointer = orbax()
+    try:
+        given = checkpointer.restore((folder / _ARRAYS).absolute())
+    finally:
+        checkpointer.close()
+    arrays = {name: np.asarray(array) for name, array in given.items()}
+    needed = named(like)
+    plain = {name: jax.eval_shape(_plain, leaf) for name, leaf in needed.items()}
+    arrays |= {n: np.zeros(a.shape, a.dtype) for n, a in plain.items() if not a.size}
+    different = differences(plain, arrays)
+    if different:
+        raise CheckpointError(
+            f"{folder}: of another model or optimizer: " + "; ".join(different)
+        )
+    leaves = [_placed(arrays[name], leaf) for name, leaf in needed.items()]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _plain(leaf: Any) -> Any:
+    """A key's numbers, and any other array as it is."""
+    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(leaf) if is_key else leaf
+
+
+def _placed(array: np.ndarray, like: Any) -> Any:
+    """The array as `like` is: a key if that is one, and on its devices."""
+    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
+        impl = jax.random.key_impl(like)
+        return jax.random.wrap_key_data(jax.numpy.asarray(array), impl=impl)
+    # A copy: an array that JAX shares with NumPy could not be donated.
+    return jax.device_put(
+        array.copy(), getattr(like, "sharding", None), may_alias=False
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sha256_of(hashes: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,36 @@
+"""One run in a folder at a time."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from funcnn.training._checkpoints._errors import CheckpointError
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process, and lets it go however the process ends.
+
+    On systems without `fcntl` nothing is held.
+
+    Raises:
+      CheckpointError: when another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(folder / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            message = f"{folder}: another run (process {holder}) writes there"
+            raise CheckpointError(message) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,89 @@
+"""A checkpoint written by Orbax behind the training's back, named when it is whole."""
+
+import concurrent.futures
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orbax.checkpoint as ocp
+
+from funcnn._files import sync_folder
+from funcnn.training._checkpoints import _contents
+
+STAGED = ".saving"  # the folder in which a checkpoint is made
+
+
+class Saver:
+    """Saves one checkpoint at a time, in a thread of its own.
+
+    Args:
+      folder: of all checkpoints.
+      saved: called in that thread with the name of each that is there.
+    """
+
+    def __init__(self, folder: Path, saved: Callable[[str], None]) -> None:
+        self._folder, self._saved = folder, saved
+        self._staged = folder / STAGED
+        shutil.rmtree(self._staged, ignore_errors=True)  # of a run that was killed
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
+        self._begun: concurrent.futures.Future[None] | None = None
+        self._orbax = _contents.orbax()
+        # A fault is raised here and told of there; Orbax would print it too.
+        logging.getLogger("absl").addFilter(_of_orbax)
+
+    def save(self, name: str, arrays: Any, progress: dict[str, Any]) -> None:
+        """Begins to save; waits for the one before, if that is not done.
+
+        Args:
+          name: of the checkpoint.
+          arrays: by name, which nobody changes from now on.
+          progress: what is to be in its JSON.
+
+        Raises:
+          OSError: when the one before could not be written.
+        """
+        self.wait()
+        self._begun = self._thread.submit(self._save, name, arrays, progress)
+
+    def wait(self) -> None:
+        """Waits until what was begun is there.
+
+        Raises:
+          OSError: when it could not be written; nothing of it is left.
+        """
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.result()
+
+    def close(self) -> None:
+        """Waits, whether the last could be written or not, and ends the thread."""
+        self._thread.shutdown()
+        self._orbax.close()
+        logging.getLogger("absl").removeFilter(_of_orbax)
+
+    def _save(self, name: str, arrays: Any, progress: dict[str, Any]) -> None:
+        staged, final = self._staged / name, self._folder / name
+        try:
+            staged.mkdir(parents=True)
+            _contents.write(self._orbax, staged, arrays, progress)
+            # All of it is on the disk before it has its name.
+            staged.rename(final)
+            sync_folder(self._folder)
+        except Exception as error:
+            raise _fault(error, final) from error
+        finally:
+            shutil.rmtree(self._staged, ignore_errors=True)
+        self._saved(name)
+
+
+def _fault(error: Exception, path: Path) -> OSError:
+    """What went wrong, with the checkpoint's name; Orbax's faults are of many kinds."""
+    number = error.errno if isinstance(error, OSError) else None
+    words = error.strerror if isinstance(error, OSError) else str(error)
+    return OSError(number, words or repr(error), str(path))
+
+
+def _of_orbax(record: logging.LogRecord) -> bool:
+    return f"{ocp.__name__.split('.')[0]}/" not in record.pathname

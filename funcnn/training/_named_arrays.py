@@ -1,0 +1,105 @@
+"""Arrays by name in a safetensors file, of every dtype that JAX has there."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+# What the format calls each dtype. Its own reader for NumPy knows neither bfloat16 nor
+# the floats of 8 bits.
+_DTYPES: dict[str, np.dtype] = {
+    "BOOL": np.dtype(np.bool_),
+    "BF16": jnp.dtype(jnp.bfloat16),
+    "F8_E4M3": jnp.dtype(jnp.float8_e4m3fn),
+    "F8_E5M2": jnp.dtype(jnp.float8_e5m2),
+    **{f"F{bits}": np.dtype(f"f{bits // 8}") for bits in (16, 32, 64)},
+    **{f"I{bits}": np.dtype(f"i{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"U{bits}": np.dtype(f"u{bits // 8}") for bits in (8, 16, 32, 64)},
+}
+
+
+class WeightsError(ValueError):
+    """A weights file is damaged, or belongs to another model."""
+
+
+def named(tree: Any) -> dict[str, Any]:
+    """The leaves of a pytree by their paths, such as ``params.0.kernel``.
+
+    Raises:
+      ValueError: when two leaves have one name, as for a key with a dot in it.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    keystr = jax.tree_util.keystr
+    by_name = {keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+    if len(by_name) < len(leaves):
+        raise ValueError("two leaves have one name; is there a dot in a key?")
+    return by_name
+
+
+def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, str]) -> None:
+    """Writes a safetensors file; `about` is its metadata.
+
+    Raises:
+      OSError: when the file cannot be written.
+      TypeError: naming the array whose dtype the format does not have.
+      ImportError: without safetensors (`pip install 'funcnn[cli]'`).
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    known = _DTYPES.values()
+    for name, array in arrays.items():
+        if array.dtype not in known:
+            raise TypeError(f"{name}: a safetensors file cannot hold {array.dtype}")
+    ordered = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    shaped = {
+        name: array.reshape(arrays[name].shape) for name, array in ordered.items()
+    }
+    try:
+        save_file(shaped, path, dict(about))
+    except SafetensorError as error:  # its words for what the system said
+        raise OSError(None, str(error), str(path)) from error
+
+
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of a safetensors file.
+
+    Raises:
+      OSError: when the file cannot be read.
+      WeightsError: when it is no safetensors file, or has a dtype that JAX has not.
+      ImportError: without safetensors (`pip install 'funcnn[cli]'`).
+    """
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        entries = deserialize(Path(path).read_bytes())
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+    arrays = {}
+    for name, entry in entries:
+        if entry["dtype"] not in _DTYPES:
+            raise WeightsError(f"{path}: {name} is of the dtype {entry['dtype']}")
+        flat = np.frombuffer(entry["data"], _DTYPES[entry["dtype"]])
+        arrays[name] = flat.reshape(entry["shape"])
+    return arrays
+
+
+def differences(needed: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What is missing, too much, or of another dtype or shape, a phrase for each."""
+    missing = [f"{name} is missing" for name in needed.keys() - given.keys()]
+    extra = [f"{name} is not needed" for name in given.keys() - needed.keys()]
+    differing = [
+        f"{name} is {_type(given[name])}, needs {_type(needed[name])}"
+        for name in needed.keys() & given.keys()
+        if _type(given[name]) != _type(needed[name])
+    ]
+    return sorted(missing + extra + differing)
+
+
+def _type(array: Any) -> str:
+    return f"{array.dtype}{list(array.shape)}"
