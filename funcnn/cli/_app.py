@@ -7,7 +7,9 @@ import typer
 import funcnn
 from funcnn.cli._audit import audit
 from funcnn.cli._check import check
+from funcnn.cli._plot import plot
 from funcnn.cli._predict import predict
+from funcnn.cli._runs import runs
 from funcnn.cli._train import train
 
 app = typer.Typer(
@@ -18,6 +20,8 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(predict)
+app.command()(runs)
+app.command()(plot)
 app.command()(check)
 app.command()(audit)
 

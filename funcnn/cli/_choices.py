@@ -49,6 +49,13 @@ class ScheduleName(enum.StrEnum):
     CONSTANT = "constant"
 
 
+class Precision(enum.StrEnum):
+    """What is computed in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
 class Gradients(enum.StrEnum):
     """Where gradients come from."""
 
@@ -72,12 +79,24 @@ def load_data(name: DataName, folder: Path | None) -> Dataset:
     return load_idx_folder(download(cast(Name, name.value)), classes=classes)
 
 
-def make_optimizer(
-    name: OptimizerName, rate: float, schedule: ScheduleName, steps: int
-) -> optax.GradientTransformation:
-    """The optimizer; a cosine schedule falls to 0 over all steps."""
-    rates = optax.cosine_decay_schedule(rate, steps) if schedule == "cosine" else rate
-    if name == OptimizerName.MOMENTUM:
-        return optax.sgd(rates, momentum=0.9, nesterov=True)
-    makers = {"adam": optax.adam, "adamw": optax.adamw, "sgd": optax.sgd}
-    return makers[name.value](rates)
+def make_optimizer(options: Any, steps: int) -> optax.GradientTransformation:
+    """The optimizer of the options; a cosine schedule falls to 0 over all steps."""
+    cosine = options.schedule == ScheduleName.COSINE
+    rates = optax.cosine_decay_schedule(options.rate, steps) if cosine else options.rate
+    makers = {
+        "adam": optax.adam,
+        "adamw": optax.adamw,
+        "sgd": optax.sgd,
+        "momentum": _momentum,
+    }
+    # injected, so that the rate is among the metrics
+    optimizer = optax.inject_hyperparams(makers[options.optimizer.value])(rates)
+    if options.clip is not None:
+        optimizer = optax.chain(optax.clip_by_global_norm(options.clip), optimizer)
+    if options.skip_nonfinite:
+        optimizer = optax.apply_if_finite(optimizer, options.skip_nonfinite)
+    return optimizer
+
+
+def _momentum(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    return optax.sgd(learning_rate, momentum=0.9, nesterov=True)

@@ -1,13 +1,15 @@
 """Faults of the user's files and options: one line and an exit code, no traceback."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import typer
 
 from funcnn.data import DataError
 from funcnn.errors import LayerError
-from funcnn.training import WeightsError
+from funcnn.training import CheckpointError, NonFiniteError, WeightsError
 
 
 class InputError(Exception):
@@ -17,9 +19,24 @@ class InputError(Exception):
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
     """Turns the errors that bad input raises into a line on standard error."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warned
+        with _failures():
+            yield
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
     try:
         yield
-    except (DataError, LayerError, WeightsError, ImportError) as error:
+    except (
+        DataError,
+        LayerError,
+        WeightsError,
+        CheckpointError,
+        NonFiniteError,
+        ImportError,
+    ) as error:
         _fail(str(error))
     except InputError as error:
         _fail(str(error), 2)
@@ -29,6 +46,10 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("funcnn: interrupted", err=True)
         raise typer.Exit(130) from None
+
+
+def _warned(message: Warning | str, *place: Any, **options: Any) -> None:
+    typer.echo(f"funcnn: warning: {message}", err=True)
 
 
 def _fail(message: str, code: int = 1) -> None:

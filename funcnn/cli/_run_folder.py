@@ -2,10 +2,8 @@
 
 import dataclasses
 import datetime
-import errno
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from funcnn.data import DataError
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """config.json, metrics.jsonl, params.safetensors, curves.png, mistakes.png."""
+    """config.json, metrics.jsonl, checkpoints, params.safetensors, and pictures."""
 
     path: Path
 
@@ -41,6 +39,24 @@ class RunFolder:
         raise FileExistsError(0, "no name is left for a run folder", str(parent))
 
     @property
+    def metrics(self) -> Path:
+        """Where the records are, a line each."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def records(self) -> list[dict[str, Any]]:
+        """The records that can be read; none when there is no file."""
+        try:
+            lines = self.metrics.read_bytes().splitlines()
+        except OSError:
+            return []
+        return [r for r in map(_record, lines) if r is not None]
+
+    @property
     def weights(self) -> Path:
         """Where the parameters are."""
         return self.path / "params.safetensors"
@@ -56,8 +72,10 @@ class RunFolder:
             config = json.loads(file.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(f"{self.path}: no run folder: no config.json") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{file}: not JSON: {error}") from error
+        except OSError as error:
+            raise DataError(f"{file}: {error.strerror}") from error
         if not isinstance(config, dict):
             raise DataError(f"{file}: must hold an object")
         return config
@@ -72,17 +90,11 @@ class RunFolder:
         figure.savefig(buffer, format="png", dpi=150)
         self.write(name, buffer.getvalue())
 
-    def append_metrics(self, record: dict[str, Any]) -> None:
-        """Adds a line to metrics.jsonl, synced; a full disk leaves no half line."""
-        path = self.path / "metrics.jsonl"
-        with open(path, "ab", buffering=0) as file:
-            before = file.tell()
-            try:
-                line = json.dumps(record).encode() + b"\n"
-                if file.write(line) < len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(file.fileno())
-            except OSError as error:
-                file.truncate(before)
-                error.filename = str(path)
-                raise
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """A line of metrics.jsonl; None for one that is damaged."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

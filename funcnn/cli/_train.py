@@ -1,6 +1,8 @@
 """`funcnn train`: learn to classify images, and see what the gradients are worth."""
 
 import platform
+import signal
+import types
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,15 +19,22 @@ from funcnn.cli._choices import (
     Gradients,
     ModelName,
     OptimizerName,
+    Precision,
     ScheduleName,
     load_data,
     make_optimizer,
 )
 from funcnn.cli._faults import reported
+from funcnn.cli._profile import progress_of
+from funcnn.cli._resume import resumed_options
 from funcnn.cli._run_folder import RunFolder
 from funcnn.data import Dataset, count_batches
 from funcnn.training import (
+    Checkpoints,
     History,
+    JsonLines,
+    LossFunction,
+    TensorBoard,
     TrainState,
     accuracy,
     fit,
@@ -35,6 +44,7 @@ from funcnn.training import (
 
 
 def train(
+    ctx: typer.Context,
     data: Annotated[
         DataName, typer.Option(help="digits ship with funcnn; the others are fetched.")
     ] = DataName.DIGITS,
@@ -72,60 +82,170 @@ def train(
         Gradients,
         typer.Option(help="The rules written by hand, or automatic differentiation."),
     ] = Gradients.MANUAL,
+    clip: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Scale gradients whose norm is larger down to it."),
+    ] = None,
+    accumulate: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Go through a batch in so many parts, for the memory of one."
+        ),
+    ] = 1,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="Of the computation; parameters are trained in float32."),
+    ] = Precision.FLOAT32,
+    skip_nonfinite: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="So many steps in a row whose gradient is not finite are left out; "
+            "with the next one, or with 0 the first, the run stops.",
+        ),
+    ] = 0,
     out: Annotated[
         Path, typer.Option(help="Where run folders are made; every run gets a new one.")
     ] = Path("runs"),
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with the run in this folder, from its newest checkpoint, with "
+            "its own options; it ends with the bits of a run that was never ended.",
+        ),
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="every epoch",
+            help="Steps from one checkpoint to the next.",
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option(help="Write event files for TensorBoard as well.")
+    ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            help="Write a trace of 20 steps, which ui.perfetto.dev opens, into the run."
+        ),
+    ] = False,
 ) -> None:
     """Trains an image classifier and compares its gradients with automatic ones.
 
-    Writes config.json, metrics.jsonl, params.safetensors, curves.png and mistakes.png
-    into a run folder of its own. Ctrl-C stops after the current step and saves what
-    was learned.
+    Writes config.json, metrics.jsonl, checkpoints, params.safetensors, curves.png and
+    mistakes.png into a run folder of its own. Ctrl-C and SIGTERM stop after the
+    current step and save what was learned; --resume goes on from there, and from where
+    a run was killed.
     """
-    options = {name: _plain(value) for name, value in locals().items()}
+    options = {name: value for name, value in locals().items() if name != "ctx"}
     with reported():
-        dataset = load_data(data, data_dir)
-        images, labels = dataset.train
-        steps = epochs * count_batches(len(images), batch_size)
-        rate = DEFAULT_RATES[optimizer.value] if rate is None else rate
-        transformation = make_optimizer(optimizer, rate, schedule, steps)
-        net = MODELS[model.value](len(dataset.classes))
-        example = jax.ShapeDtypeStruct((batch_size, *images.shape[1:]), images.dtype)
-        typer.echo(f"{len(images):,} training and {len(dataset.test[0]):,} test images")
-        typer.echo(f"\n{funcnn.summary(net, example)}\n")
-        config = {**options, "rate": rate} | _circumstances(net, dataset)
-        own = data_dir if data == DataName.DIGITS else None
-        source = own.resolve().name if own else data.value
-        folder = RunFolder.create(out, f"{source}-{model.value}", config)
+        if resume is not None:
+            options = resumed_options(ctx, options)
+        _train(types.SimpleNamespace(**options))
 
-        loss_fn = supervised(net, funcnn.softmax_cross_entropy, {"accuracy": accuracy})
+
+def _train(options: Any) -> None:
+    dataset = load_data(options.data, options.data_dir)
+    images, _ = dataset.train
+    steps = options.epochs * count_batches(len(images), options.batch_size)
+    if options.rate is None:
+        options.rate = DEFAULT_RATES[options.optimizer.value]
+    transformation = make_optimizer(options, steps)
+    net = MODELS[options.model.value](len(dataset.classes))
+    example_shape = (options.batch_size, *images.shape[1:])
+    example = jax.ShapeDtypeStruct(example_shape, images.dtype)
+    typer.echo(f"{len(images):,} training and {len(dataset.test[0]):,} test images")
+    typer.echo(f"\n{funcnn.summary(net, example)}\n")
+    folder = _run_folder(options, net, dataset)
+
+    loss_fn = supervised(net, funcnn.softmax_cross_entropy, {"accuracy": accuracy})
+    automatic = options.gradients == Gradients.AUTOMATIC
+    with progress_of(folder, options) as progress:
         state, history = fit(
-            funcnn.autodiff(loss_fn) if gradients == Gradients.AUTOMATIC else loss_fn,
+            funcnn.autodiff(loss_fn) if automatic else loss_fn,
             transformation,
-            TrainState.create(net, transformation, jax.random.key(seed), example),
+            TrainState.create(
+                net, transformation, jax.random.key(options.seed), example
+            ),
             dataset.train,
             dataset.test,
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=seed,
-            on_epoch=lambda _, record: folder.append_metrics(record),
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            progress=progress,
+            checkpoints=_checkpoints(folder, options, net),
+            sinks=_sinks(folder, options),
+            accumulate=options.accumulate,
+            precision=options.precision.value,
         )
-        save_weights(folder.weights, state.params, state.state)
-        if history.interrupted:
-            typer.echo(f"interrupted after {int(state.step):,} steps")
-        typer.echo(f"saved in {folder.path}")
-        _show(folder, history, net, state, dataset)
-        if history.interrupted:
-            raise typer.Exit(130)
-        report = compare_in_float64(loss_fn, state, dataset.test)
-        typer.echo(f"\n{report}")
-        worst = max(row.relative_error for row in report.rows)
-        typer.echo(f"largest difference: {worst:.1e} of a leaf's largest entry")
-        final = history[-1]
-        typer.echo(
-            f"\ntest accuracy {final['test_accuracy']:.2%}, "
-            f"loss {final['test_loss']:.4f}; the run is in {folder.path}"
-        )
+    _end(folder, history, net, state, dataset, loss_fn)
+
+
+def _run_folder(options: Any, net: Any, dataset: Dataset) -> RunFolder:
+    if options.resume is not None:
+        return RunFolder(options.resume)
+    plain = {name: _plain(value) for name, value in vars(options).items()}
+    del plain["resume"]
+    own = options.data_dir if options.data == DataName.DIGITS else None
+    source = own.resolve().name if own else options.data.value
+    config = plain | _circumstances(net, dataset)
+    return RunFolder.create(options.out, f"{source}-{options.model.value}", config)
+
+
+def _checkpoints(folder: RunFolder, options: Any, net: Any) -> Checkpoints:
+    decisive = "epochs optimizer rate schedule gradients clip accumulate precision"
+    names = [*decisive.split(), "skip_nonfinite"]
+    settings = {name: _plain(getattr(options, name)) for name in names}
+    return Checkpoints(
+        folder.checkpoints,
+        every=options.checkpoint_every,
+        keep=2,
+        keep_best=1,
+        settings={**settings, "layers": repr(net)},
+    )
+
+
+def _sinks(folder: RunFolder, options: Any) -> list[Any]:
+    lines = JsonLines(folder.metrics)
+    events = [TensorBoard(folder.path / "tensorboard")] if options.tensorboard else []
+    return [lines, *events]
+
+
+def _end(
+    folder: RunFolder,
+    history: History,
+    net: Any,
+    state: TrainState,
+    dataset: Dataset,
+    loss_fn: LossFunction,
+) -> None:
+    """Saves and shows what came of it; after a signal only what cannot wait."""
+    save_weights(folder.weights, state.params, state.state)
+    if history.interrupted:
+        typer.echo(f"interrupted after {int(state.step):,} steps")
+    typer.echo(f"saved in {folder.path}")
+    lost = history.not_saved or history.not_told
+    if lost:
+        raise OSError(None, f"not everything was saved: {lost}")
+    if history.interrupted:
+        typer.echo(f"to go on: funcnn train --resume {folder.path}")
+    if history.signal == signal.SIGTERM:  # who sent it will not wait for long
+        raise typer.Exit(128 + history.signal)
+    _show(folder, history, net, state, dataset)
+    if history.interrupted:
+        raise typer.Exit(128 + history.signal)
+    report = compare_in_float64(loss_fn, state, dataset.test)
+    typer.echo(f"\n{report}")
+    worst = max(row.relative_error for row in report.rows)
+    typer.echo(f"largest difference: {worst:.1e} of a leaf's largest entry")
+    final = history[-1]
+    typer.echo(
+        f"\ntest accuracy {final['test_accuracy']:.2%}, "
+        f"loss {final['test_loss']:.4f}; the run is in {folder.path}"
+    )
 
 
 def _show(

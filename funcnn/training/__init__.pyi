@@ -15,6 +15,8 @@ from funcnn.training._named_arrays import WeightsError as WeightsError
 from funcnn.training._nonfinite import NonFiniteError as NonFiniteError
 from funcnn.training._progress import Progress as Progress
 from funcnn.training._run import History as History
+from funcnn.training._sinks import JsonLines as JsonLines
+from funcnn.training._sinks import TensorBoard as TensorBoard
 from funcnn.training._state import TrainState as TrainState
 from funcnn.training._step import make_step as make_step
 from funcnn.training._weights import load_weights as load_weights

@@ -98,7 +98,7 @@ def fit(
             seed=seed,
             batches=total,
             interrupted=interrupted,
-            display=stack.enter_context(shown(epochs, progress)),
+            display=stack.enter_context(shown(epochs, progress, batch_size)),
             on_epoch=on_epoch,
             sinks=sinks,
             store=store,

@@ -103,8 +103,7 @@ class Loop:
             record |= {f"test_{name}": value for name, value in tested.items()}
         self.run.ended(record)
         self.display.epoch(record)
-        for sink in self.sinks:
-            sink(record)
+        self._tell(record)
         self._save()
         if self.on_epoch is not None:
             self.on_epoch(self.train_state, record)
@@ -129,6 +128,16 @@ class Loop:
             f"the parameters are those before it, and {kept}\n{where}"
         )
         raise NonFiniteError(message, self.train_state, self.run.history)
+
+    def _tell(self, record: Record) -> None:
+        """Hands the record to all sinks; a full disk does not end the run."""
+        self.run.history.not_told = ""
+        for sink in self.sinks:
+            try:
+                sink(record)
+            except OSError as error:
+                self.run.history.not_told = str(error)
+                warnings.warn(f"a record was not written: {error}", stacklevel=2)
 
     def _save(self) -> None:
         """Begins a checkpoint; a disk that is full now may not be later."""

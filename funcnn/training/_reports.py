@@ -10,11 +10,11 @@ from funcnn.training._loss import Metrics
 
 
 def optimizer_metrics(opt_state: Any) -> Metrics:
-    """Rates and other scalars of `optax.inject_hyperparams`, and `skipped`."""
+    """The rate, and what else is scheduled in `optax.inject_hyperparams`; `skipped`."""
     metrics: Metrics = {}
     for part in _parts(opt_state, "hyperparams"):
-        scalars = {k: v for k, v in part.hyperparams.items() if jnp.ndim(v) == 0}
-        metrics |= {name: jnp.asarray(value) for name, value in scalars.items()}
+        names = part.hyperparams.keys() & {"learning_rate", *part.hyperparams_states}
+        metrics |= {name: jnp.asarray(part.hyperparams[name]) for name in names}
     for part in _parts(opt_state, "last_finite"):
         metrics["skipped"] = (~part.last_finite).astype(jnp.float32)
     return metrics

@@ -27,11 +27,13 @@ class History(list[Record]):
       interrupted: whether Ctrl-C was pressed, or SIGTERM came.
       signal: its number, or 0.
       not_saved: why the last checkpoint could not be written, or "".
+      not_told: why a sink could not take the last record, or "".
     """
 
     interrupted: bool = False
     signal: int = 0
     not_saved: str = ""
+    not_told: str = ""
 
 
 @dataclasses.dataclass

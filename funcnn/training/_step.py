@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jax.typing import DTypeLike
 
 from funcnn._memory import keep_freed_memory
@@ -43,8 +44,8 @@ def make_step(
     donates the train state: the one that was passed in must not be used again. On CPU
     freed memory stays with the process: see `keep_freed_memory`.
 
-    Beside those of `loss_fn`, the metrics have the rate and whatever else is in
-    `optax.inject_hyperparams`, and `skipped`, 1 or 0, where the optimizer is wrapped
+    Beside those of `loss_fn`, the metrics have the rate and whatever else is scheduled
+    in `optax.inject_hyperparams`, and `skipped`, 1 or 0, where the optimizer is wrapped
     in `optax.apply_if_finite`. Clipping, schedules, weight decay and all else that
     changes updates are Optax's; see `by_path` for freezing and optimizers by path, and
     `average_params` for an average of the parameters.
@@ -87,6 +88,8 @@ def make_step(
         grads, (state, metrics) = gradients(
             params, state, batch, jax.random.fold_in(key, count)
         )
+        # So that the update's bits are the same whatever else looks at the gradient.
+        grads = lax.optimization_barrier(grads)
         updates, opt_state = optimizer.update(grads, opt_state, params)
         metrics = metrics | optimizer_metrics(opt_state)
         if gradient_norms:

@@ -125,7 +125,7 @@ def test_the_seed_and_epoch_resume_what_ctrl_c_ended():
     # What DESIGN promises: a run goes on anywhere with three numbers.
     whole, _ = fitted(epochs=1)
     state, _ = fitted(epochs=1, progress=PressAt((1, 2)))
-    step = training.make_step(LOSS, ADAM)
+    step = training.make_step(LOSS, ADAM, stop_at_nonfinite=True)
     for batch in fn.data.batches(TRAIN, 10, seed=0, epoch=1, start=2):
         state, _ = step(state, batch)
     chex.assert_trees_all_equal(state, whole)

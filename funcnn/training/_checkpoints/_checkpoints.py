@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
-from funcnn.training._checkpoints._lock import locked
+from funcnn.training._checkpoints._lock import is_locked, locked
 
 
 class Restored(NamedTuple):
@@ -74,6 +74,10 @@ class Checkpoints:
     def paths(self) -> list[Path]:
         """The checkpoints that are there, from the oldest to the newest."""
         return _paths(Path(self.folder))
+
+    def in_use(self) -> bool:
+        """Whether a run is writing there now."""
+        return is_locked(Path(self.folder))
 
     def newest(self, like: Any) -> Restored | None:
         """Reads the newest checkpoint that is whole; None if there never was one.

@@ -34,3 +34,14 @@ def locked(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether some process holds the folder."""
+    try:
+        with locked(folder):
+            return False
+    except CheckpointError:
+        return True
+    except OSError:  # it is not there, or not ours
+        return False
