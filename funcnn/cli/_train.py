@@ -143,7 +143,7 @@ def train(
     options = {name: value for name, value in locals().items() if name != "ctx"}
     with reported():
         if resume is not None:
-            options = resumed_options(ctx, options)
+            options = resumed_options(ctx, train, options)
         _train(types.SimpleNamespace(**options))
 
 
