@@ -30,6 +30,7 @@ from funcnn.cli._resume import resumed_options
 from funcnn.cli._run_folder import RunFolder
 from funcnn.data import Dataset, count_batches
 from funcnn.training import (
+    CheckpointError,
     Checkpoints,
     History,
     JsonLines,
@@ -186,13 +187,25 @@ def _train(options: Any) -> None:
 
 def _run_folder(options: Any, net: Any, dataset: Dataset) -> RunFolder:
     if options.resume is not None:
-        return RunFolder(options.resume)
+        return _resumable(RunFolder(options.resume))
     plain = {name: _plain(value) for name, value in vars(options).items()}
     del plain["resume"]
     own = options.data_dir if options.data == DataName.DIGITS else None
     source = own.resolve().name if own else options.data.value
     config = plain | _circumstances(net, dataset)
     return RunFolder.create(options.out, f"{source}-{options.model.value}", config)
+
+
+def _resumable(folder: RunFolder) -> RunFolder:
+    """The folder, unless beginning anew would overwrite what it has."""
+    begun = folder.weights.exists() or folder.records()
+    if begun and not Checkpoints(folder.checkpoints).paths():
+        version = folder.config().get("funcnn_version")
+        raise CheckpointError(
+            f"{folder.path} has no checkpoint to go on from: it was made by funcnn "
+            f"{version}; `funcnn predict` takes its parameters"
+        )
+    return folder
 
 
 def _checkpoints(folder: RunFolder, options: Any, net: Any) -> Checkpoints:

@@ -1,7 +1,8 @@
 """What one checkpoint's folder holds, and how any change of it is noticed.
 
-`train_state` is a checkpoint of Orbax's with the arrays by name, `progress.json` has
-all else, and `manifest.json` the SHA-256 of every other file and of its own list.
+`train_state` is an item of Orbax's with the arrays by name in a safetensors file,
+`progress.json` has all else, and `manifest.json` the SHA-256 of every other file and of
+its own list.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import orbax.checkpoint as ocp
 
 from funcnn._files import sync, sync_folder
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
+from funcnn.training._checkpoints._handler import SaveArrays, read_named
 from funcnn.training._named_arrays import (
     Arrays,
     differences,
@@ -30,11 +32,6 @@ def on_host(train_state: Any) -> Arrays:
     return {name: np.array(_plain(leaf)) for name, leaf in named(train_state).items()}
 
 
-def orbax() -> ocp.Checkpointer:
-    """What writes and reads arrays, a plain checkpoint of Orbax."""
-    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
-
-
 def write(
     checkpointer: ocp.Checkpointer,
     folder: Path,
@@ -46,9 +43,7 @@ def write(
     Raises:
       Exception: of Orbax or the system, when it cannot be written.
     """
-    # Orbax cannot hold an array of no numbers; it is made anew from its shape.
-    full = {name: array for name, array in arrays.items() if array.size}
-    checkpointer.save((folder / _ARRAYS).absolute(), ocp.args.PyTreeSave(full))
+    checkpointer.save((folder / _ARRAYS).absolute(), SaveArrays(arrays))
     content = json.dumps({"format": FORMAT, **progress}, indent=1)
     (folder / _PROGRESS).write_text(content + "\n")
     _seal(folder)
@@ -122,15 +117,9 @@ def read_state(folder: Path, like: Any) -> Any:
     Raises:
       CheckpointError: listing what differs in name, shape or dtype.
     """
-    checkpointer = orbax()
-    try:
-        given = checkpointer.restore((folder / _ARRAYS).absolute())
-    finally:
-        checkpointer.close()
-    arrays = {name: np.asarray(array) for name, array in given.items()}
+    arrays = read_named(folder / _ARRAYS)
     needed = named(like)
     plain = {name: jax.eval_shape(_plain, leaf) for name, leaf in needed.items()}
-    arrays |= {n: np.zeros(a.shape, a.dtype) for n, a in plain.items() if not a.size}
     different = differences(plain, arrays)
     if different:
         raise CheckpointError(

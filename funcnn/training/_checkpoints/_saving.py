@@ -11,6 +11,7 @@ import orbax.checkpoint as ocp
 
 from funcnn._files import sync_folder
 from funcnn.training._checkpoints import _contents
+from funcnn.training._checkpoints._handler import ArraysHandler
 
 STAGED = ".saving"  # the folder in which a checkpoint is made
 
@@ -29,9 +30,7 @@ class Saver:
         shutil.rmtree(self._staged, ignore_errors=True)  # of a run that was killed
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
         self._begun: concurrent.futures.Future[None] | None = None
-        self._orbax = _contents.orbax()
-        # A fault is raised here and told of there; Orbax would print it too.
-        logging.getLogger("absl").addFilter(_of_orbax)
+        self._orbax = ocp.Checkpointer(ArraysHandler())
 
     def save(self, name: str, arrays: Any, progress: dict[str, Any]) -> None:
         """Begins to save; waits for the one before, if that is not done.
@@ -61,7 +60,6 @@ class Saver:
         """Waits, whether the last could be written or not, and ends the thread."""
         self._thread.shutdown()
         self._orbax.close()
-        logging.getLogger("absl").removeFilter(_of_orbax)
 
     def _save(self, name: str, arrays: Any, progress: dict[str, Any]) -> None:
         staged, final = self._staged / name, self._folder / name
@@ -79,11 +77,15 @@ class Saver:
 
 
 def _fault(error: Exception, path: Path) -> OSError:
-    """What went wrong, with the checkpoint's name; Orbax's faults are of many kinds."""
-    number = error.errno if isinstance(error, OSError) else None
-    words = error.strerror if isinstance(error, OSError) else str(error)
-    return OSError(number, words or repr(error), str(path))
+    """What went wrong, with the checkpoint's name."""
+    if isinstance(error, OSError):
+        return OSError(error.errno, error.strerror or str(error), str(path))
+    return OSError(None, str(error) or repr(error), str(path))
 
 
-def _of_orbax(record: logging.LogRecord) -> bool:
-    return f"{ocp.__name__.split('.')[0]}/" not in record.pathname
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """A fault is raised here and told of there; Orbax would print it too."""
+    return "/orbax/" not in record.pathname
+
+
+logging.getLogger("absl").addFilter(_not_of_orbax)
