@@ -1,5 +1,7 @@
 """Arrays by name in a safetensors file, of every dtype that JAX has there."""
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,8 +64,16 @@ def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, str]) -> None:
     }
     try:
         save_file(shaped, path, dict(about))
-    except SafetensorError as error:  # its words for what the system said
-        raise OSError(None, str(error), str(path)) from error
+    except SafetensorError as error:
+        raise _of_system(error, path) from error
+
+
+def _of_system(error: Exception, path: Path) -> OSError:
+    """The system's error, which safetensors has as words."""
+    code = re.search(r"os error (\d+)", str(error))
+    number = int(code[1]) if code else None
+    words = os.strerror(number) if number else str(error)
+    return OSError(number, words, str(path))
 
 
 def read_arrays(path: Path) -> Arrays:

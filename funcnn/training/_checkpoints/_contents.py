@@ -57,8 +57,7 @@ def _seal(folder: Path) -> None:
     for below in {file.parent for file in files}:
         sync_folder(below)
     hashes = {str(file.relative_to(folder)): _sha256(file) for file in files}
-    manifest = {"files": hashes, "sha256": _sha256_of(hashes)}
-    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / _MANIFEST).write_text(_manifest(hashes))
     sync(folder / _MANIFEST)
     sync_folder(folder)
 
@@ -70,12 +69,10 @@ def verify(folder: Path) -> None:
       DamagedError: naming what is missing, too much or changed.
     """
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
-        hashes = manifest["files"]
-        if set(manifest) != {"files", "sha256"}:
-            raise DamagedError(f"{_MANIFEST} is damaged")
-        if manifest["sha256"] != _sha256_of(hashes):
-            raise DamagedError(f"{_MANIFEST} is damaged")
+        text = (folder / _MANIFEST).read_text()
+        hashes = json.loads(text)["files"]
+        if text != _manifest(hashes):
+            raise DamagedError(f"{_MANIFEST} was changed")
         here = {str(f.relative_to(folder)) for f in _files(folder)} - {_MANIFEST}
         for name in sorted(hashes.keys() | here):
             if name not in here:
@@ -86,10 +83,10 @@ def verify(folder: Path) -> None:
         raise DamagedError(f"{_MANIFEST} is missing") from None
     except OSError as error:
         raise DamagedError(f"it cannot be read: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, DamagedError):
-            raise
-        raise DamagedError(f"{_MANIFEST} is damaged") from error
+    except DamagedError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise DamagedError(f"{_MANIFEST} was changed") from None
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
@@ -155,5 +152,7 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _sha256_of(hashes: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+def _manifest(hashes: dict[str, str]) -> str:
+    """The only text that is a manifest of these files."""
+    own = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+    return json.dumps({"files": hashes, "sha256": own}, indent=1) + "\n"
