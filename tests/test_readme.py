@@ -6,9 +6,10 @@ import re
 README = pathlib.Path(__file__).parent.parent / "README.md"
 
 
-def test_the_code_runs(capsys):
+def test_the_code_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names = {}
     exec(compile("\n".join(blocks), str(README), "exec"), names)
     assert names["report"].ok
