@@ -30,4 +30,7 @@ def where_nonfinite(loss_fn: LossFunction, train_state: TrainState, batch: Any) 
     def loss(params: Any, state: Any, batch: Any) -> jax.Array:
         return loss_fn(params, state, batch, key=own, train=True)[0]
 
-    return str(find_nonfinite(loss, params, state, batch))
+    try:
+        return str(find_nonfinite(loss, params, state, batch))
+    except Exception as error:  # it runs the user's code in another way than the step
+        return f"where it comes from could not be found: {error}"

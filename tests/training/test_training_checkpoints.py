@@ -388,3 +388,17 @@ def test_nothing_is_said_when_all_is_well(tmp_path, capfd):
         to_the_end(Checkpoints(tmp_path, every=2))
     said = capfd.readouterr()
     assert said.out == said.err == ""
+
+
+def test_a_loop_of_ones_own(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2, keep_best=1, settings={"rate": 1})
+    state = {"w": jnp.arange(3.0), "key": jax.random.key(0)}
+    assert checkpoints.newest(state) is None
+    with checkpoints.opened() as opened:
+        for step in range(4):
+            opened.save(step, state | {"w": state["w"] + step}, {"epoch": step})
+    assert names(checkpoints) == [2, 3]
+    restored = checkpoints.newest(state)
+    np.testing.assert_array_equal(restored.train_state["w"], [3, 4, 5])
+    assert restored.progress["epoch"] == 3
+    assert restored.path.name == "00000003"

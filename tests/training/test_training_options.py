@@ -428,6 +428,18 @@ def test_fit_names_the_operation():
         )
 
 
+def test_fit_says_so_when_the_operation_cannot_be_found(monkeypatch):
+    from funcnn.training import _nonfinite
+
+    def unable(*arguments):
+        raise TypeError("no operation")
+
+    monkeypatch.setattr(_nonfinite, "find_nonfinite", unable)
+    data = np.full_like(TRAIN[0], np.nan), TRAIN[1]
+    with pytest.raises(training.NonFiniteError, match="not be found: no operation"):
+        fitted(data)
+
+
 def test_steps_are_skipped_up_to_a_limit():
     optimizer = optax.apply_if_finite(optax.adam(0.1), 2)
     step = training.make_step(LOSS, optimizer, stop_at_nonfinite=True)

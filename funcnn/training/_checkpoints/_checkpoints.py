@@ -30,7 +30,11 @@ class Checkpoints:
     `fit` writes one after every `every` steps, or after every epoch when that is None,
     and when it ends, for whatever reason. It goes on from the newest that is whole, if
     the folder has one. They are written in the background; what is in the folder
-    under a number is whole and on the disk.
+    under a number is whole and on the disk. A loop of one's own does the same with
+
+        restored = checkpoints.newest(train_state)
+        with checkpoints.opened() as opened:
+            opened.save(step, train_state, {"epoch": 3})
 
     Attributes:
       folder: theirs alone; is made when it is not there.
@@ -125,8 +129,15 @@ class Opened:
         self._saver = Saver(folder, lambda name: self._prune())
         self._written: set[str] = set()
 
-    def save(self, step: int, train_state: Any, progress: dict[str, Any]) -> None:
+    def save(
+        self, step: int, train_state: Any, progress: Mapping[str, Any] | None = None
+    ) -> None:
         """Begins to write a checkpoint; the train state may be donated afterwards.
+
+        Args:
+          step: how many steps were done, which is its name.
+          train_state: any pytree of arrays.
+          progress: what else is to be there again, as JSON has it.
 
         Raises:
           OSError: when the one before could not be written.
@@ -137,8 +148,8 @@ class Opened:
         name = _name(step)
         if name in self._written and (self._folder / name).exists():
             return
-        progress = progress | {"settings": dict(self._options.settings)}
-        self._saver.save(name, _contents.on_host(train_state), progress)
+        full = {**(progress or {}), "settings": dict(self._options.settings)}
+        self._saver.save(name, _contents.on_host(train_state), full)
         self._written.add(name)
 
     def set_aside(self, step: int) -> None:
