@@ -38,8 +38,8 @@ def full_in_checkpoint(place: Workplace) -> str:
 
 def full_in_metrics(place: Workplace) -> str:
     """A file system that another program fills after the first epoch."""
-    epochs = ["--epochs", "20"]  # so that metrics.jsonl needs a second page
-    whole = place.new("twenty-epochs")
+    epochs = ["--epochs", "40"]  # so that metrics.jsonl needs a second page
+    whole = place.new("forty-epochs")
     needed(place.train(whole, *epochs).returncode == 0, "the run without a fault")
     out, done = _on_small_disk(place, "full-metrics", *epochs, size="20m", filled=True)
     needed(done.returncode == 1, done.stdout)
@@ -54,8 +54,8 @@ def full_in_metrics(place: Workplace) -> str:
     needed(done.returncode == 0, done.stdout + done.stderr)
     needed(place.weights(out) == place.weights(whole), "other parameters at the end")
     lines = (run / "metrics.jsonl").read_text().splitlines()
-    needed([json.loads(x)["epoch"] for x in lines] == list(range(1, 21)), lines)
-    return f"{len(kept)} whole lines, exit code 1; later all 20, bitwise equal"
+    needed([json.loads(x)["epoch"] for x in lines] == list(range(1, 41)), lines)
+    return f"{len(kept)} whole lines, exit code 1; later all 40, bitwise equal"
 
 
 def _on_small_disk(

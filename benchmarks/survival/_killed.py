@@ -6,35 +6,52 @@ import signal
 import subprocess
 import time
 
-from benchmarks.survival._runs import Workplace, needed, wait_for
+from benchmarks.survival._runs import EVERY, STEPS, Workplace, needed, wait_for
+
+Process = subprocess.Popen[str]
 
 
 def killed(place: Workplace, number: int) -> str:
-    """SIGKILL at a random moment; every third time while a checkpoint is written."""
+    """SIGKILL at a random moment: while it starts, learns, or writes a checkpoint."""
     draw, out = random.Random(number), place.new(f"killed-{number}")
     process = place.started(out)
-    if number % 3 == 0:
-        at = draw.randint(1, 50)
-        for _ in range(at):  # the so-many-th checkpoint
-            wait_for(lambda: _staged(out), process, "a checkpoint is begun")
-            if _ < at - 1:
-                wait_for(lambda: not _staged(out), process, "a checkpoint is there")
-        time.sleep(draw.uniform(0, 0.05))
-        moment = f"while checkpoint {at} was written"
-    else:
-        after = draw.uniform(0.3, 1.0) * place.seconds
-        try:
-            process.wait(after)
-        except subprocess.TimeoutExpired:
-            moment = f"after {after:.2f} s"
-        else:
-            moment = f"after its end ({after:.2f} s)"
+    moment = _MOMENTS[number % len(_MOMENTS)](place, out, process, draw)
     process.kill()
     process.communicate()
     run = place.run(out)
     steps = _newest(run) if run else 0
     place.same(out)
     return f"{moment}: gone on with from step {steps}, bitwise equal"
+
+
+def _writing(
+    place: Workplace, out: pathlib.Path, process: Process, draw: random.Random
+) -> str:
+    step = draw.randrange(EVERY, STEPS, EVERY)
+    wait_for(lambda: _newest_of(out) >= step - EVERY, process, "the checkpoint before")
+    wait_for(lambda: _staged(out), process, "a checkpoint is begun")
+    time.sleep(draw.uniform(0, 0.02))
+    return f"while checkpoint {step // EVERY} was written"
+
+
+def _learning(
+    place: Workplace, out: pathlib.Path, process: Process, draw: random.Random
+) -> str:
+    step = draw.randrange(STEPS)
+    wait_for(lambda: _newest_of(out) >= step - EVERY, process, f"step {step}")
+    time.sleep(draw.uniform(0, 0.05))
+    return f"about step {step}"
+
+
+def _starting(
+    place: Workplace, out: pathlib.Path, process: Process, draw: random.Random
+) -> str:
+    after = draw.uniform(0.1, 1.1) * place.starting
+    time.sleep(after)
+    return f"{after:.2f} s after the start"
+
+
+_MOMENTS = (_writing, _learning, _starting)
 
 
 def terminated(place: Workplace) -> str:
@@ -85,3 +102,7 @@ def _count(out: pathlib.Path) -> int:
 def _newest(run: pathlib.Path) -> int:
     numbers = [int(path.name) for path in (run / "checkpoints").glob("[0-9]*")]
     return max(numbers, default=0)
+
+
+def _newest_of(out: pathlib.Path) -> int:
+    return max(map(_newest, out.glob("*")), default=0)
