@@ -24,7 +24,7 @@ MOST_LINES = 400
 
 # Under everything, and of no room; what each of them knows of the package.
 FLOOR = {"_version": set(), "errors": set(), "_tables": set(), "_files": set()}
-FLOOR |= {"_ulps": set(), "_lazy": set(), "_memory": set()}
+FLOOR |= {"_ulps": set(), "_lazy": set(), "_memory": set(), "_untrusted": set()}
 FLOOR |= {"_jax": set(), "rules": {"errors", "_jax"}}
 # What each room knows beside itself. A new room has to be given its place here.
 ROOMS = {
@@ -40,6 +40,7 @@ ROOMS = {
         "errors",
         "_tables",
         "_files",
+        "_untrusted",
         "_memory",
         "_version",
     },

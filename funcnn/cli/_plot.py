@@ -1,5 +1,6 @@
 """`funcnn plot`: runs beside each other."""
 
+import array
 import io
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from funcnn import plots
 from funcnn._files import write_whole
 from funcnn.cli._faults import InputError, reported
-from funcnn.cli._run_folder import RunFolder
+from funcnn.cli._run_folder import RunFolder, number, printable
 
 _IN_TERMINAL = 6  # curves that can be told apart without colours
 
@@ -32,9 +33,9 @@ def plot(
 ) -> None:
     """Draws a figure of several runs by epoch, in the terminal and as PNG."""
     with reported():
-        records = _records(runs)
+        folders = _folders(runs)
         for name in metric or ["test_accuracy", "test_loss"]:
-            series = _series(records, name)
+            series = _series(folders, name)
             labels: dict[str, Any] = {"x_label": "epoch", "y_label": name}
             if len(series) <= _IN_TERMINAL:
                 typer.echo(plots.terminal_lines(series, title=name, **labels) + "\n")
@@ -49,33 +50,34 @@ def plot(
                 typer.echo(f"saved in {file}")
 
 
-def _records(runs: list[Path]) -> dict[str, list[dict[str, Any]]]:
-    """The records of each run by its name; by its path where names are equal."""
+def _folders(runs: list[Path]) -> dict[str, RunFolder]:
+    """Each run by its name; by its path where names are equal."""
     names = [run.resolve().name for run in runs]
     found = {}
     for run, name in zip(runs, names):
         folder = RunFolder(run)
         folder.config()  # is it a run?
-        records = folder.records()
-        if not records:
+        if not any(True for _ in folder.records()):
             raise InputError(f"{run}: no epoch has been finished")
-        found[str(run) if names.count(name) > 1 else name] = records
+        found[str(run) if names.count(name) > 1 else name] = folder
     return found
 
 
 def _series(
-    records: dict[str, list[dict[str, Any]]], metric: str
-) -> dict[str, tuple[list[float], list[float]]]:
+    folders: dict[str, RunFolder], metric: str
+) -> dict[str, tuple[array.array, array.array]]:
     series = {}
-    for name, rows in records.items():
-        points = [
-            (row["epoch"], row[metric])
-            for row in rows
-            if all(isinstance(row.get(key), int | float) for key in ("epoch", metric))
-        ]
-        if not points:
-            known = ", ".join(sorted(set(rows[-1]) - {"epoch"}))
+    for name, folder in folders.items():
+        # Numbers alone: a run may have many records.
+        xs, ys = array.array("d"), array.array("d")
+        row: dict[str, Any] = {}
+        for row in folder.records():
+            x, y = number(row.get("epoch")), number(row.get(metric))
+            if x is not None and y is not None:
+                xs.append(x)
+                ys.append(y)
+        if not xs:
+            known = printable(", ".join(sorted(set(row) - {"epoch"})))
             raise InputError(f"{name} has no {metric}; it has {known}")
-        xs, ys = zip(*points)
-        series[name] = (list(xs), list(ys))
+        series[name] = (xs, ys)
     return series

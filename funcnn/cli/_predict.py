@@ -1,5 +1,6 @@
 """`funcnn predict`: classify images with a model that was trained."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,12 @@ from funcnn.cli._after import classify
 from funcnn.cli._choices import MODELS
 from funcnn.cli._faults import reported
 from funcnn.cli._images import read_images
-from funcnn.cli._run_folder import RunFolder
+from funcnn.cli._run_folder import RunFolder, printable
 from funcnn.data import DataError
 from funcnn.training import load_weights
+
+_MOST_CLASSES = 256  # labels are bytes
+_MOST_SIDE = 2048  # of an image that a model is trained on
 
 
 def predict(
@@ -45,12 +49,22 @@ def predict(
 def _load(run: Path) -> tuple[Any, Any, Any, dict[str, Any]]:
     folder = RunFolder(run)
     config = folder.config()
-    try:
-        net = MODELS[config["model"]](len(config["classes"]))
-        height, width, channels = config["image_shape"]
-        example = jax.ShapeDtypeStruct((1, height, width, channels), np.float32)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{run}: config.json is damaged: {error!r}") from error
+    name, classes, shape = (config.get(n) for n in ("model", "classes", "image_shape"))
+    good = (
+        name in list(MODELS)
+        and isinstance(classes, list)
+        and all(isinstance(c, str) for c in classes)
+        and 0 < len(classes) <= _MOST_CLASSES
+        and isinstance(shape, list)
+        and len(shape) == 3
+        and all(type(n) is int and 0 < n <= _MOST_SIDE for n in shape)
+        and math.prod(shape) <= _MOST_SIDE**2
+    )
+    if not good:
+        file = folder.path / "config.json"
+        raise DataError(f"{file}: model, classes or image_shape is damaged")
+    net = MODELS[config["model"]](len(config["classes"]))
+    example = jax.ShapeDtypeStruct((1, *config["image_shape"]), np.float32)
     like = jax.eval_shape(lambda: net.init(jax.random.key(0), example))
     return net, *load_weights(folder.weights, *like), config
 
@@ -66,4 +80,4 @@ def _print(
     probabilities = np.asarray(jax.nn.softmax(logits))
     for (name, _), row in zip(named, probabilities):
         best = int(row.argmax())
-        typer.echo(f"{name}  {classes[best]}  {row[best]:.1%}")
+        typer.echo(f"{name}  {printable(classes[best])}  {row[best]:.1%}")

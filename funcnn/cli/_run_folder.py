@@ -4,11 +4,15 @@ import dataclasses
 import datetime
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from funcnn._files import write_whole
+from funcnn._untrusted import check_regular, parse_json, read_regular
 from funcnn.data import DataError
+
+_LONGEST = 1 << 16  # bytes of a record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,13 +52,14 @@ class RunFolder:
         """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
-    def records(self) -> list[dict[str, Any]]:
-        """The records that can be read; none when there is no file."""
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The records that can be read, one at a time; none when there is no file."""
         try:
-            lines = self.metrics.read_bytes().splitlines()
+            check_regular(self.metrics, self.metrics)
+            with open(self.metrics, "rb") as file:
+                yield from (r for r in map(_record, _lines(file)) if r is not None)
         except OSError:
-            return []
-        return [r for r in map(_record, lines) if r is not None]
+            return
 
     @property
     def weights(self) -> Path:
@@ -69,10 +74,10 @@ class RunFolder:
         """
         file = self.path / "config.json"
         try:
-            config = json.loads(file.read_bytes())
+            config = parse_json(read_regular(file))
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(f"{self.path}: no run folder: no config.json") from None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise DataError(f"{file}: not JSON: {error}") from error
         except OSError as error:
             raise DataError(f"{file}: {error.strerror}") from error
@@ -91,10 +96,33 @@ class RunFolder:
         self.write(name, buffer.getvalue())
 
 
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, but for those that are longer than any record is."""
+    whole = True  # whether what was read last ended a line
+    while part := file.readline(_LONGEST):
+        ends = part.endswith(b"\n")
+        if whole and (ends or len(part) < _LONGEST):
+            yield part
+        whole = ends
+
+
 def _record(line: bytes) -> dict[str, Any] | None:
     """A line of metrics.jsonl; None for one that is damaged."""
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
+        record = parse_json(line)
+    except ValueError:
         return None
     return record if isinstance(record, dict) else None
+
+
+def number(value: Any) -> float | None:
+    """A figure of a record; None for what is none, or has no place among floats."""
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None
+
+
+def printable(text: str) -> str:
+    """A text of a file as it can be shown: without escape codes, newlines and such."""
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -8,7 +8,7 @@ import typer
 
 from funcnn._tables import text_table
 from funcnn.cli._faults import reported
-from funcnn.cli._run_folder import RunFolder
+from funcnn.cli._run_folder import RunFolder, number, printable
 from funcnn.data import DataError
 from funcnn.training import Checkpoints
 
@@ -23,6 +23,7 @@ _COLUMNS = (
     "seconds",
     "checkpoint",
 )
+_WIDEST = 60  # characters of a cell
 
 
 def runs(
@@ -61,8 +62,11 @@ def runs(
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:
-    config, records = folder.config(), folder.records()
-    last = records[-1] if records else {}
+    config = folder.config()
+    last: dict[str, Any] = {}
+    seconds = 0.0
+    for last in folder.records():
+        seconds += number(last.get("seconds")) or 0.0
     epoch, epochs = last.get("epoch", 0), config.get("epochs")
     checkpoints = Checkpoints(folder.checkpoints)
     state = "done" if epoch == epochs else "ended early"
@@ -74,13 +78,9 @@ def _row(folder: RunFolder) -> dict[str, Any]:
         "state": "running" if checkpoints.in_use() else state,
         "test accuracy": last.get("test_accuracy"),
         "test loss": last.get("test_loss"),
-        "seconds": sum(_number(record.get("seconds")) for record in records),
+        "seconds": seconds,
         "checkpoint": next((p.name for p in reversed(checkpoints.paths())), None),
     }
-
-
-def _number(value: Any) -> float:
-    return value if isinstance(value, int | float) else 0.0
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -90,5 +90,11 @@ def _cells(row: dict[str, Any]) -> list[str]:
         "test loss": f"{loss:.4f}" if isinstance(loss, float) else "",
         "seconds": f"{row['seconds']:.1f}",
     }
-    texts = {name: "" if row[name] is None else str(row[name]) for name in _COLUMNS}
+    texts = {name: "" if row[name] is None else _cell(row[name]) for name in _COLUMNS}
     return [(texts | shown)[name] for name in _COLUMNS]
+
+
+def _cell(value: Any) -> str:
+    """A text that keeps to its place."""
+    shown = printable(str(value))
+    return shown if len(shown) <= _WIDEST else shown[: _WIDEST - 1] + "…"

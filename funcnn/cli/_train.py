@@ -43,6 +43,8 @@ from funcnn.training import (
     supervised,
 )
 
+_MOST = 2**31 - 1  # what JAX counts in
+
 
 def train(
     ctx: typer.Context,
@@ -71,8 +73,12 @@ def train(
     schedule: Annotated[
         ScheduleName, typer.Option(help="cosine falls to 0 over the run.")
     ] = ScheduleName.COSINE,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 12,
-    batch_size: Annotated[int, typer.Option(min=1, help="Examples per step.")] = 64,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=_MOST, help="Passes over the data.")
+    ] = 12,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=_MOST, help="Examples per step.")
+    ] = 64,
     seed: Annotated[
         int,
         typer.Option(
@@ -90,7 +96,9 @@ def train(
     accumulate: Annotated[
         int,
         typer.Option(
-            min=1, help="Go through a batch in so many parts, for the memory of one."
+            min=1,
+            max=_MOST,
+            help="Go through a batch in so many parts, for the memory of one.",
         ),
     ] = 1,
     precision: Annotated[
@@ -101,6 +109,7 @@ def train(
         int,
         typer.Option(
             min=0,
+            max=_MOST,
             help="So many steps in a row whose gradient is not finite are left out; "
             "with the next one, or with 0 the first, the run stops.",
         ),
@@ -120,6 +129,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
+            max=_MOST,
             show_default="every epoch",
             help="Steps from one checkpoint to the next.",
         ),
@@ -198,7 +208,7 @@ def _run_folder(options: Any, net: Any, dataset: Dataset) -> RunFolder:
 
 def _resumable(folder: RunFolder) -> RunFolder:
     """The folder, unless beginning anew would overwrite what it has."""
-    begun = folder.weights.exists() or folder.records()
+    begun = folder.weights.exists() or any(True for _ in folder.records())
     if begun and not Checkpoints(folder.checkpoints).paths():
         version = folder.config().get("funcnn_version")
         raise CheckpointError(

@@ -81,15 +81,20 @@ def check_labels(labels: np.ndarray, classes: int, source: str) -> None:
     Raises:
         DataError: labels out of range; names the first of those farthest out.
     """
-    # Wide and signed, so that the distance of any label can be subtracted.
-    wide = labels.astype(np.int64)
-    excess = np.maximum(-wide, wide - (classes - 1))
-    bad = int(np.count_nonzero(excess > 0))
-    if bad:
-        worst = int(np.argmax(excess))
+    if not len(labels):
+        return
+    # No copies in a wider type: they would take many times the memory of the labels.
+    ends = (int(np.argmin(labels)), int(np.argmax(labels)))
+    excess = {ends[0]: -int(labels[ends[0]])}
+    excess[ends[1]] = max(
+        int(labels[ends[1]]) - (classes - 1), excess.get(ends[1], -classes)
+    )
+    worst = min(excess, key=lambda index: (-excess[index], index))
+    if excess[worst] > 0:
+        bad = np.count_nonzero(labels < 0) + np.count_nonzero(labels >= classes)
         raise DataError(
             f"{source}: {bad} of {len(labels)} labels are outside 0..{classes - 1}; "
-            f"the worst is {wide[worst]}, at index {worst}"
+            f"the worst is {labels[worst]}, at index {worst}"
         )
 
 

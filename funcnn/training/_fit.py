@@ -10,6 +10,7 @@ import optax
 
 from funcnn.data import count_batches
 from funcnn.training._checkpoints._checkpoints import Checkpoints, Opened
+from funcnn.training._checkpoints._errors import CheckpointError
 from funcnn.training._interrupt import interruptible
 from funcnn.training._loop import Loop
 from funcnn.training._loss import LossFunction
@@ -88,7 +89,7 @@ def fit(
         if checkpoints is not None:
             folder = _folder(checkpoints, settings_of(train_data, batch_size, seed))
             store = stack.enter_context(folder.opened())
-            train_state, run = _resumed(folder, store, train_state)
+            train_state, run = _resumed(folder, store, train_state, total)
         loop = Loop(
             loss_fn=loss_fn,
             step=step,
@@ -120,11 +121,15 @@ def _folder(
 
 
 def _resumed(
-    folder: Checkpoints, store: Opened, train_state: TrainState
+    folder: Checkpoints, store: Opened, train_state: TrainState, batches: int
 ) -> tuple[TrainState, Run]:
     """The newest checkpoint, or what was given."""
     restored = folder.newest(train_state)
     if restored is None:
         return train_state, Run()
+    batch = restored.progress["batch"]
+    if batch > batches:
+        message = f"{batch} batches are done of an epoch of {batches}"
+        raise CheckpointError(f"{restored.path}: {message}")
     store.set_aside(int(restored.train_state.step))
     return restored.train_state, Run.resumed(restored.progress)

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from funcnn._untrusted import check_density, read_regular
+
 Arrays = dict[str, np.ndarray]
 
 # What the format calls each dtype. Its own reader for NumPy knows neither bfloat16 nor
@@ -86,17 +88,27 @@ def read_arrays(path: Path) -> Arrays:
     """
     from safetensors import SafetensorError, deserialize
 
+    content = read_regular(Path(path))
     try:
-        entries = deserialize(Path(path).read_bytes())
-    except SafetensorError as error:
+        # Its length comes first; the format's own reader sees whether that is right.
+        header = content[8 : 8 + int.from_bytes(content[:8], "little")]
+        check_density(header, len(content))
+        entries = deserialize(content)
+    except (SafetensorError, ValueError) as error:
         raise WeightsError(f"{path}: not a safetensors file: {error}") from error
-    arrays = {}
-    for name, entry in entries:
-        if entry["dtype"] not in _DTYPES:
-            raise WeightsError(f"{path}: {name} is of the dtype {entry['dtype']}")
-        flat = np.frombuffer(entry["data"], _DTYPES[entry["dtype"]])
-        arrays[name] = flat.reshape(entry["shape"])
-    return arrays
+    return {name: _array(path, name, entry) for name, entry in entries}
+
+
+def _array(path: Path, name: str, entry: dict[str, Any]) -> np.ndarray:
+    dtype, shape = entry["dtype"], entry["shape"]
+    if dtype not in _DTYPES:
+        raise WeightsError(f"{path}: {name} is of the dtype {dtype}")
+    try:
+        return np.frombuffer(entry["data"], _DTYPES[dtype]).reshape(shape)
+    except (ValueError, OverflowError) as error:  # such as (0, 2**63), or 65 dimensions
+        raise WeightsError(
+            f"{path}: {name}: NumPy has no such shape: {error}"
+        ) from error
 
 
 def differences(needed: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

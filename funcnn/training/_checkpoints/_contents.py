@@ -15,8 +15,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from funcnn._files import sync, sync_folder
+from funcnn._untrusted import parse_json, read_regular
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
 from funcnn.training._checkpoints._handler import SaveArrays, read_named
+from funcnn.training._checkpoints._progress import check_progress
 from funcnn.training._named_arrays import (
     Arrays,
     differences,
@@ -69,14 +71,16 @@ def verify(folder: Path) -> None:
       DamagedError: naming what is missing, too much or changed.
     """
     try:
-        text = (folder / _MANIFEST).read_text()
-        hashes = json.loads(text)["files"]
+        text = read_regular(folder / _MANIFEST).decode()
+        hashes = parse_json(text.encode())["files"]
         if text != _manifest(hashes):
             raise DamagedError(f"{_MANIFEST} was changed")
         here = {str(f.relative_to(folder)) for f in _files(folder)} - {_MANIFEST}
         for name in sorted(hashes.keys() | here):
             if name not in here:
                 raise DamagedError(f"{name} is missing")
+            if (folder / name).is_symlink() or not (folder / name).is_file():
+                raise DamagedError(f"{name} is no file")
             if name not in hashes or _sha256(folder / name) != hashes[name]:
                 raise DamagedError(f"{name} was changed")
     except FileNotFoundError:
@@ -85,7 +89,7 @@ def verify(folder: Path) -> None:
         raise DamagedError(f"it cannot be read: {error}") from error
     except DamagedError:
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise DamagedError(f"{_MANIFEST} was changed") from None
 
 
@@ -93,13 +97,20 @@ def read_progress(folder: Path) -> dict[str, Any]:
     """The progress of a checkpoint that was verified.
 
     Raises:
-      CheckpointError: when it is of a newer format than this funcnn knows.
+      CheckpointError: when it is of a newer format than this funcnn knows, or not
+        what `fit` writes.
     """
-    progress: dict[str, Any] = json.loads((folder / _PROGRESS).read_bytes())
+    try:
+        progress = parse_json(read_regular(folder / _PROGRESS))
+    except (OSError, ValueError) as error:
+        raise DamagedError(f"{_PROGRESS} is damaged: {error}") from error
+    if not isinstance(progress, dict):
+        raise DamagedError(f"{_PROGRESS} must hold an object")
     if progress.get("format") != FORMAT:
         raise CheckpointError(
             f"{folder}: of format {progress.get('format')}; this funcnn reads {FORMAT}"
         )
+    check_progress(progress)
     return progress
 
 

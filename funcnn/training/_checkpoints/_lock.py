@@ -22,7 +22,7 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with open(folder / ".lock", "a+") as file:
+    with open(folder / ".lock", "a+", opener=_opened) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -37,11 +37,21 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether some process holds the folder."""
+    """Whether some process holds the folder; nothing is written to find out."""
     try:
-        with locked(folder):
-            return False
-    except CheckpointError:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        with open(folder / ".lock", opener=_opened) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
     except OSError:  # it is not there, or not ours
         return False
+    return False
+
+
+def _opened(path: str, flags: int) -> int:
+    """A file of this folder: a link might lead to any other, which would be emptied."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)

@@ -1,0 +1,74 @@
+"""Whether a progress is one that `fit` wrote; a manifest can be forged to fit any."""
+
+from typing import Any
+
+from funcnn.training._checkpoints._errors import DamagedError
+
+_MOST = 2**32  # epochs, of which the data's order is a function
+
+
+def check_progress(progress: dict[str, Any]) -> None:
+    """Sees that all is there that a run goes on with, and of its type.
+
+    Raises:
+      DamagedError: naming what is not.
+    """
+    good = {
+        "settings": isinstance(progress.get("settings"), dict),
+        "versions": isinstance(progress.get("versions"), dict),
+        "epoch": _is_count(progress.get("epoch"), 1),
+        "batch": _is_count(progress.get("batch")),
+        "current": _is_epoch(progress.get("current"), progress.get("batch")),
+        "records": _are_records(progress.get("records"), progress.get("epoch")),
+    }
+    wrong = [name for name, is_good in good.items() if not is_good]
+    if wrong:
+        raise DamagedError(f"progress.json: {', '.join(wrong)}: not what fit writes")
+
+
+def _is_count(value: Any, least: int = 0) -> bool:
+    return type(value) is int and least <= value < _MOST
+
+
+def _is_number(value: Any) -> bool:
+    # a larger integer has no place among floats
+    return type(value) is float or (type(value) is int and abs(value) < 2**64)
+
+
+def _are_figures(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_epoch(current: Any, batch: Any) -> bool:
+    names = {"batch", "counted", "skipped", "sums", "last", "seconds"}
+    return (
+        isinstance(current, dict)
+        and current.keys() == names
+        and current["batch"] == batch
+        and all(_is_count(current[name]) for name in ("batch", "counted", "skipped"))
+        and all(_are_figures(current[name]) for name in ("sums", "last"))
+        and (current["counted"] > 0 or not current["sums"])  # of which means are made
+        and _is_number(current["seconds"])
+    )
+
+
+def _are_records(records: Any, epoch: Any) -> bool:
+    """One for each epoch before this, in their order."""
+    return (
+        isinstance(records, list)
+        and len(records) + 1 == epoch
+        and all(_is_record(record, i + 1) for i, record in enumerate(records))
+    )
+
+
+def _is_record(record: Any, number: int) -> bool:
+    return (
+        isinstance(record, dict)
+        and record.get("epoch") == number
+        and _is_number(record.get("seconds"))
+        and all(
+            _is_number(value)
+            for name, value in record.items()
+            if name.endswith(("loss", "accuracy"))  # what is drawn
+        )
+    )
