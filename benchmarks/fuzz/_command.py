@@ -94,8 +94,7 @@ def _survive(
             words = [name, str(count), str(seed + start), str(folder)]
             process = subprocess.run(
                 [sys.executable, "-m", "benchmarks.fuzz._worker", *words],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 text=True,
                 env=os.environ | ENVIRONMENT,
             )

@@ -14,15 +14,12 @@ try:
 except ImportError:
     sys.exit("Atheris is missing: pip install 'funcnn[fuzz]', on Python 3.11")
 
-with atheris.instrument_imports(
-    include=["funcnn.data", "funcnn.cli", "funcnn._untrusted"]
-):
-    with atheris.instrument_imports(include=["funcnn.training._checkpoints"]):
-        from benchmarks.fuzz._target import Files, attempt
-        from benchmarks.fuzz._targets import TARGETS
-
-from benchmarks.fuzz._checkpoints import resealed
-from benchmarks.fuzz._meters import Traced
+_OURS = ["funcnn.data", "funcnn.cli", "funcnn._untrusted", "funcnn.training"]
+with atheris.instrument_imports(include=_OURS):
+    from benchmarks.fuzz._checkpoints import resealed
+    from benchmarks.fuzz._meters import Traced
+    from benchmarks.fuzz._target import Files, attempt
+    from benchmarks.fuzz._targets import TARGETS
 
 
 def main(name: str, inputs: int) -> None:
@@ -37,7 +34,8 @@ def main(name: str, inputs: int) -> None:
             files: Files = resealed({**target.valid, target.main: content})
             attempt(target, files, folder, meter)
 
-        options = [f"-atheris_runs={inputs}", "-max_len=4096", "-print_final_stats=1"]
+        options = [f"-atheris_runs={inputs}", "-max_len=4096", "-timeout=60"]
+        options.append("-print_final_stats=1")
         atheris.Setup([sys.argv[0], *options, str(corpus)], survived)
         atheris.Fuzz()
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
+
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _PATHS = {  # event: which of its arguments are paths that are changed
     "os.mkdir": [0],
@@ -63,6 +65,7 @@ def _look(event: str, path: Any) -> None:
     if not isinstance(path, str | bytes | os.PathLike):  # a descriptor, seen before
         return
     real = os.path.realpath(os.fsdecode(path))
-    inside = real == _folder or real.startswith(f"{_folder}{os.sep}")
-    if not inside and real != os.devnull:
+    # JAX's own cache has programs under names of its own; no input decides on it.
+    places = filter(None, (_folder, jax.config.jax_compilation_cache_dir, os.devnull))
+    if not any(f"{real}{os.sep}".startswith(f"{place}{os.sep}") for place in places):
         _seen.append(f"{event} {real}")

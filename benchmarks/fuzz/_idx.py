@@ -34,7 +34,7 @@ _PACKED = [gzip.compress(content, mtime=0) for content in _PLAIN]
 
 @st.composite
 def _claims(draw: Callable[[Any], Any]) -> bytes:
-    """A header that claims anything, and few bytes after it, or many that are packed."""
+    """A header that claims anything, and few bytes after it, or many packed ones."""
     code = draw(st.sampled_from([*_TYPES, 0, 7, 255]))
     sizes = draw(st.lists(EXTREMES.map(lambda n: n & 0xFFFFFFFF), max_size=70))
     content = header(code, *sizes) + draw(st.binary(max_size=32))

@@ -84,17 +84,14 @@ def check_labels(labels: np.ndarray, classes: int, source: str) -> None:
     if not len(labels):
         return
     # No copies in a wider type: they would take many times the memory of the labels.
-    ends = (int(np.argmin(labels)), int(np.argmax(labels)))
-    excess = {ends[0]: -int(labels[ends[0]])}
-    excess[ends[1]] = max(
-        int(labels[ends[1]]) - (classes - 1), excess.get(ends[1], -classes)
-    )
-    worst = min(excess, key=lambda index: (-excess[index], index))
-    if excess[worst] > 0:
+    low, high = int(np.argmin(labels)), int(np.argmax(labels))
+    outside = [(-int(labels[low]), -low), (int(labels[high]) - classes + 1, -high)]
+    excess, place = max(outside)
+    if excess > 0:
         bad = np.count_nonzero(labels < 0) + np.count_nonzero(labels >= classes)
         raise DataError(
             f"{source}: {bad} of {len(labels)} labels are outside 0..{classes - 1}; "
-            f"the worst is {labels[worst]}, at index {worst}"
+            f"the worst is {labels[-place]}, at index {-place}"
         )
 
 
