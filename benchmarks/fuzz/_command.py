@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.fuzz._meters import ENVIRONMENT
-from benchmarks.fuzz._target import FLOOR, TIMES
+from benchmarks.fuzz._target import FLOOR, TIMES, NotSurvivedError
 from benchmarks.fuzz._targets import TARGETS
 from funcnn._tables import text_table
 
@@ -61,17 +61,22 @@ def fuzz(
     chosen = [n for n in TARGETS if not only or any(part in n for part in only)]
     if not chosen:
         raise typer.BadParameter(f"parsers are {', '.join(TARGETS)}")
-    shares = sum(TARGETS[name].share for name in chosen)
     end = time.monotonic() + seconds
-    rows, failed = [], False
-    for name in chosen:
-        share = -(-inputs * TARGETS[name].share // shares)
-        done, fault = _survive(name, share, seed, end, out)
-        rows.append(_row(name, done))
-        failed = failed or bool(fault)
-        if fault:
-            print(f"fuzz: {name} FAILED: {fault}", file=sys.stderr)
-    total = sum(int(row[1].replace(",", "")) for row in rows)
+    done: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
+    failed = set()
+    for name, start, count in _jobs(chosen, inputs):
+        if time.monotonic() > end:
+            break
+        if name in failed:
+            continue
+        print(f"fuzz: {name} from {start:,}", file=sys.stderr, flush=True)
+        try:
+            done[name].append(_survive(name, count, seed + start, out))
+        except NotSurvivedError as error:
+            failed.add(name)
+            print(f"fuzz: {name} FAILED: {error}", file=sys.stderr, flush=True)
+    rows = [_row(name, done[name]) for name in chosen]
+    total = sum(one["inputs"] for records in done.values() for one in records)
     print(text_table(_HEADER, rows, left=(0, 3)))
     print(f"\n{total:,} inputs; times: of the input, beyond {FLOOR >> 20} MiB,", end="")
     print(f" at most {TIMES}; seconds of CPU")
@@ -79,34 +84,42 @@ def fuzz(
         raise typer.Exit(1)
 
 
-def _survive(
-    name: str, inputs: int, seed: int, end: float, out: pathlib.Path
-) -> tuple[list[dict[str, Any]], str]:
-    """What came of the inputs, and of the first that was not survived."""
-    done: list[dict[str, Any]] = []
-    for start in range(0, inputs, _AT_ONCE):
-        if time.monotonic() > end:
-            break
-        count = min(_AT_ONCE, inputs - start)
-        print(f"fuzz: {name} {start:,} of {inputs:,}", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = pathlib.Path(scratch) / "input"
-            words = [name, str(count), str(seed + start), str(folder)]
-            process = subprocess.run(
-                [sys.executable, "-m", "benchmarks.fuzz._worker", *words],
-                capture_output=True,
-                text=True,
-                env=os.environ | ENVIRONMENT,
-            )
-            if process.returncode:
-                saved = out / f"{name.replace(': ', '-').replace(' ', '-')}-{seed}"
-                shutil.rmtree(saved, ignore_errors=True)
+def _jobs(names: list[str], inputs: int) -> list[tuple[str, int, int]]:
+    """Name, first input and number of each process; all parsers get on equally far."""
+    shares = sum(TARGETS[name].share for name in names)
+    jobs = []
+    for name in names:
+        share = -(-inputs * TARGETS[name].share // shares)
+        for start in range(0, share, _AT_ONCE):
+            jobs.append((start / share, name, start, min(_AT_ONCE, share - start)))
+    return [job[1:] for job in sorted(jobs)]
+
+
+def _survive(name: str, inputs: int, seed: int, out: pathlib.Path) -> dict[str, Any]:
+    """What came of the inputs.
+
+    Raises:
+      NotSurvivedError: for the first that was too much; it is saved.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch) / "input"
+        words = [name, str(inputs), str(seed), str(folder)]
+        process = subprocess.run(
+            [sys.executable, "-m", "benchmarks.fuzz._worker", *words],
+            capture_output=True,
+            text=True,
+            env=os.environ | ENVIRONMENT,
+        )
+        if process.returncode:
+            saved = out / f"{name.replace(': ', '-').replace(' ', '-')}-{seed}"
+            shutil.rmtree(saved, ignore_errors=True)
+            if folder.exists():
                 shutil.copytree(folder, saved)
-                last = (process.stderr.strip().splitlines() or ["no words"])[-1]
-                how = f"ended with {process.returncode}: {last}"
-                return done, f"{how}; the input is in {saved}"
-        done.append(json.loads(process.stdout.splitlines()[-1]))
-    return done, ""
+            last = (process.stderr.strip().splitlines() or ["no words"])[-1]
+            how = f"ended with {process.returncode}: {last}"
+            raise NotSurvivedError(f"{how}; the input is in {saved}")
+    record: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return record
 
 
 def _row(name: str, done: list[dict[str, Any]]) -> tuple[str, ...]:
