@@ -25,7 +25,11 @@ _RUN = Run(epoch=2, current=Epoch(batch=2, counted=2, sums={"loss": 1.0}))
 _RUN.history.append({"epoch": 1, "seconds": 1.0, "train_loss": 0.5})
 _PROGRESS = {"format": FORMAT, "settings": {"seed": 0}, **_RUN.progress()}
 _LIKE = TrainState(
-    np.asarray(0, np.int32), {"a": np.zeros(2, np.float32)}, (), (), jax.random.key(0)
+    jax.numpy.zeros((), np.int32),
+    {"a": np.zeros(2, np.float32)},
+    (),
+    (),
+    jax.random.key(0),
 )
 _ARRAYS = _safetensors.built(
     *_safetensors.tensors(

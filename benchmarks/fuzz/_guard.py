@@ -66,6 +66,8 @@ def _look(event: str, path: Any) -> None:
         return
     real = os.path.realpath(os.fsdecode(path))
     # JAX's own cache has programs under names of its own; no input decides on it.
-    places = filter(None, (_folder, jax.config.jax_compilation_cache_dir, os.devnull))
+    places = filter(
+        None, (_folder, jax.config.values["jax_compilation_cache_dir"], os.devnull)
+    )
     if not any(f"{real}{os.sep}".startswith(f"{place}{os.sep}") for place in places):
         _seen.append(f"{event} {real}")

@@ -35,8 +35,9 @@ _MOST_DIMENSIONS = 64  # what NumPy can hold
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Read one IDX file.
 
-    Whether it is gzipped is told by its content. Memory stays within the size
-    the header claims and the size the file has, whichever is smaller.
+    Whether it is gzipped is told by its content. Memory stays within a few
+    times the size the header claims or the file has (gzipped, unpacks to), whichever is
+    smaller.
 
     Args:
         path: the file.

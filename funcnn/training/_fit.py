@@ -10,7 +10,7 @@ import optax
 
 from funcnn.data import count_batches
 from funcnn.training._checkpoints._checkpoints import Checkpoints, Opened
-from funcnn.training._checkpoints._errors import CheckpointError
+from funcnn.training._checkpoints._progress import check_progress
 from funcnn.training._interrupt import interruptible
 from funcnn.training._loop import Loop
 from funcnn.training._loss import LossFunction
@@ -127,9 +127,6 @@ def _resumed(
     restored = folder.newest(train_state)
     if restored is None:
         return train_state, Run()
-    batch = restored.progress["batch"]
-    if batch > batches:
-        message = f"{batch} batches are done of an epoch of {batches}"
-        raise CheckpointError(f"{restored.path}: {message}")
+    check_progress(restored.path, restored.progress, batches)
     store.set_aside(int(restored.train_state.step))
     return restored.train_state, Run.resumed(restored.progress)

@@ -1,5 +1,6 @@
 """Hostile files: a result or an error of ours is what may come of each."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 import typer
 
 from benchmarks.fuzz._command import fuzz
-from benchmarks.fuzz._meters import Traced
+from benchmarks.fuzz._meters import ENVIRONMENT, Traced
 from benchmarks.fuzz._target import NotSurvivedError, Target, attempt
 from benchmarks.fuzz._targets import TARGETS
 
@@ -72,3 +73,23 @@ def test_what_stays_in_the_folder_is_parsing(tmp_path):
 def test_no_such_parser_is_refused():
     with pytest.raises(typer.BadParameter, match="safetensors"):
         fuzz(only=["nothing"])
+
+
+def test_memory_that_was_freed_is_counted_again():
+    program = """
+import funcnn
+from benchmarks.fuzz._meters import Resident
+for size in [30 << 20, 30 << 20, 30 << 20, 3 << 20, 3 << 20]:
+    with Resident() as meter:
+        bytes(bytearray(b"x") * size)
+    print(meter.peak / size)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ | ENVIRONMENT,
+        check=True,
+        cwd=pathlib.Path(__file__).parents[2],
+    )
+    assert all(1.9 < float(line) < 2.5 for line in done.stdout.split()), done.stdout

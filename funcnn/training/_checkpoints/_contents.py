@@ -18,7 +18,6 @@ from funcnn._files import sync, sync_folder
 from funcnn._untrusted import parse_json, read_regular
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
 from funcnn.training._checkpoints._handler import SaveArrays, read_named
-from funcnn.training._checkpoints._progress import check_progress
 from funcnn.training._named_arrays import (
     Arrays,
     differences,
@@ -97,8 +96,8 @@ def read_progress(folder: Path) -> dict[str, Any]:
     """The progress of a checkpoint that was verified.
 
     Raises:
-      CheckpointError: when it is of a newer format than this funcnn knows, or not
-        what `fit` writes.
+      CheckpointError: when it is of a newer format than this funcnn knows, or was
+        made up.
     """
     try:
         progress = parse_json(read_regular(folder / _PROGRESS))
@@ -110,7 +109,8 @@ def read_progress(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{folder}: of format {progress.get('format')}; this funcnn reads {FORMAT}"
         )
-    check_progress(progress)
+    if not isinstance(progress.get("settings"), dict):
+        raise DamagedError(f"{_PROGRESS} has no settings")
     return progress
 
 

@@ -1,33 +1,39 @@
 """Whether a progress is one that `fit` wrote; a manifest can be forged to fit any."""
 
+from pathlib import Path
 from typing import Any
 
-from funcnn.training._checkpoints._errors import DamagedError
+from funcnn.training._checkpoints._errors import CheckpointError
 
-_MOST = 2**32  # epochs, of which the data's order is a function
+_MOST = 2**32 - 1  # epochs, of which the data's order is a function
 
 
-def check_progress(progress: dict[str, Any]) -> None:
-    """Sees that all is there that a run goes on with, and of its type.
+def check_progress(path: Path, progress: dict[str, Any], batches: int) -> None:
+    """Sees that all is there that `fit` goes on with, and of its type.
+
+    Args:
+      path: the checkpoint, for the error.
+      progress: its own.
+      batches: in an epoch.
 
     Raises:
-      DamagedError: naming what is not.
+      CheckpointError: naming what is not.
     """
     good = {
-        "settings": isinstance(progress.get("settings"), dict),
         "versions": isinstance(progress.get("versions"), dict),
         "epoch": _is_count(progress.get("epoch"), 1),
-        "batch": _is_count(progress.get("batch")),
+        "batch": _is_count(progress.get("batch"), most=batches),
         "current": _is_epoch(progress.get("current"), progress.get("batch")),
         "records": _are_records(progress.get("records"), progress.get("epoch")),
     }
     wrong = [name for name, is_good in good.items() if not is_good]
     if wrong:
-        raise DamagedError(f"progress.json: {', '.join(wrong)}: not what fit writes")
+        names = ", ".join(wrong)
+        raise CheckpointError(f"{path}: progress.json: {names}: not what fit writes")
 
 
-def _is_count(value: Any, least: int = 0) -> bool:
-    return type(value) is int and least <= value < _MOST
+def _is_count(value: Any, least: int = 0, most: int = _MOST) -> bool:
+    return type(value) is int and least <= value <= most
 
 
 def _is_number(value: Any) -> bool:
