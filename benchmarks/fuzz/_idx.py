@@ -61,10 +61,10 @@ def unpacked(content: bytes) -> int:
     if content[:2] != b"\x1f\x8b":
         return len(content)
     plain = bytearray()
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as parts:
-        with contextlib.suppress(OSError, EOFError, zlib.error):
-            while len(plain) < _MOST_UNPACKED and (part := parts.read(1 << 16)):
-                plain += part
+    parts = gzip.GzipFile(fileobj=io.BytesIO(content))
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+        while len(plain) < _MOST_UNPACKED and (part := parts.read(1 << 16)):
+            plain += part
     rank = plain[3] if len(plain) > 3 else 0
     sizes = [int.from_bytes(plain[4 + 4 * i : 8 + 4 * i]) for i in range(rank)]
     claimed = 4 + 4 * rank + int(np.prod(np.array(sizes, object))) * 8

@@ -28,7 +28,7 @@ _TYPES: dict[int, np.dtype] = {
     0x0E: np.dtype(">f8"),
 }
 _GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18
 _MOST_DIMENSIONS = 64  # what NumPy can hold
 
 
