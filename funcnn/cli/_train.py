@@ -24,7 +24,7 @@ from funcnn.cli._choices import (
     load_data,
     make_optimizer,
 )
-from funcnn.cli._faults import reported
+from funcnn.cli._faults import InputError, reported
 from funcnn.cli._profile import progress_of
 from funcnn.cli._resume import resumed_options
 from funcnn.cli._run_folder import RunFolder
@@ -159,6 +159,11 @@ def train(
 
 
 def _train(options: Any) -> None:
+    if options.batch_size % options.accumulate:
+        raise InputError(
+            f"--accumulate {options.accumulate} must divide the --batch-size "
+            f"{options.batch_size}"
+        )
     dataset = load_data(options.data, options.data_dir)
     images, _ = dataset.train
     steps = options.epochs * count_batches(len(images), options.batch_size)

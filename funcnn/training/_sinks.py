@@ -1,14 +1,17 @@
 """Where the records of a run go."""
 
+import contextlib
 import errno
 import json
 import math
 import os
+import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from funcnn._files import write_whole
+from funcnn._files import sync_folder, write_whole
 
 Record = dict[str, Any]
 
@@ -44,7 +47,10 @@ class JsonLines:
 
 
 class TensorBoard:
-    """TensorBoard's event files, of tensorboardX; by the epoch.
+    """TensorBoard's event files, of tensorboardX; by the epoch, each synced.
+
+    Written in the calling thread: the thread of tensorboardX's `SummaryWriter` keeps
+    what a full disk did to it to itself, and its queue then blocks whoever writes.
 
     Args:
       folder: theirs, such as ``runs/today``, which `tensorboard --logdir` is given.
@@ -54,16 +60,34 @@ class TensorBoard:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
 
-        self._writer = SummaryWriter(os.fspath(folder))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # A file of its own: tensorboardX names them by the second.
+        own = f".{time.time_ns()}"
+        self._writer = EventsWriter(os.path.join(folder, "events"), own)
+        weakref.finalize(self, _close, self._writer)
 
     def __call__(self, record: Record) -> None:
-        """Writes all numbers of a record, under `train/` and `test/`."""
+        """Writes all numbers of a record, under `train/` and `test/`.
+
+        Raises:
+          OSError: when they cannot be written now; they come with the next record.
+        """
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        now, epoch = time.time(), record["epoch"]
         for name, value in record.items():
             tag = name.replace("train_", "train/").replace("test_", "test/")
-            self._writer.add_scalar(tag, value, record["epoch"])
+            event = Event(wall_time=now, step=epoch, summary=scalar(tag, value))
+            self._writer.write_event(event)
         self._writer.flush()
+
+
+def _close(writer: Any) -> None:
+    with contextlib.suppress(OSError):  # which was told of when it came
+        writer.close()
 
 
 def _line(record: Record) -> bytes:
@@ -86,3 +110,5 @@ def _append(path: Path, lines: bytes) -> None:
             file.truncate(before)
             error.filename = str(path)
             raise
+    if before == 0:  # a new file is there when its folder says so
+        sync_folder(path.parent)
