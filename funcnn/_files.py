@@ -27,21 +27,37 @@ def rename_whole(path: Path) -> Iterator[Path]:
     Raises:
       OSError: when it cannot be written; nothing is left behind.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        os.close(handle)
         yield temporary
         sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            if temporary is not None:
+                temporary.unlink()
         if isinstance(error, OSError):  # a full disk does not say which file
             error.filename = str(path)
         raise
     sync_folder(path.parent)
+
+
+def make_folders(path: Path) -> None:
+    """Makes a folder and those above it, as far as they are missing, to stay.
+
+    What is synced in a folder is lost if the folder's own name is.
+
+    Raises:
+      OSError: when they cannot be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
 
 
 def sync(path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from funcnn._files import write_whole
+from funcnn._files import make_folders, sync_folder, write_whole
 from funcnn._untrusted import check_regular, parse_json, read_regular
 from funcnn.data import DataError
 
@@ -28,7 +28,7 @@ class RunFolder:
         Raises:
           OSError: when that cannot be written.
         """
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folders(parent)
         now = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
         for number in range(1, 10_000):
             suffix = "" if number == 1 else f"-{number}"
@@ -37,6 +37,7 @@ class RunFolder:
                 path.mkdir()
             except FileExistsError:  # a run of the same second
                 continue
+            sync_folder(parent)
             folder = cls(path)
             folder.write("config.json", json.dumps(config, indent=2).encode() + b"\n")
             return folder

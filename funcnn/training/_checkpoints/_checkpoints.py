@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from funcnn._files import make_folders
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
 from funcnn.training._checkpoints._lock import is_locked, locked
 
@@ -71,7 +72,7 @@ class Checkpoints:
           ImportError: without Orbax (`pip install 'funcnn[cli]'`).
         """
         folder = Path(self.folder).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         with locked(folder), contextlib.closing(Opened(self, folder)) as opened:
             yield opened
 

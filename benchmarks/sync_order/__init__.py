@@ -1,0 +1,1 @@
+"""What a run has on the disk when it names it, by its system calls."""
