@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import typer
 
+from benchmarks.checkpoint_cost import checkpoints
 from benchmarks.compile_time import compile_time
 from benchmarks.dispatch import dispatch
 from benchmarks.import_time import imports
@@ -23,6 +24,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "compile": compile_time,
     "imports": imports,
     "train": train,
+    "checkpoints": checkpoints,
 }
 
 app = typer.Typer(

@@ -12,4 +12,8 @@ PAGES = [p for p in sorted(DOCS.glob("*.md")) if "```python\n" in p.read_text()]
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_runs(page):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    exec(compile("\n".join(blocks), str(page), "exec"), {"__name__": page.stem})
+    names = {"__name__": page.stem}
+    exec(compile("\n".join(blocks), str(page), "exec"), names)
+    if "message" in names:  # stands on the page
+        said = names["message"].replace(str(names["folder"]), "FOLDER")
+        assert f"```text\n{said}\n```" in page.read_text()

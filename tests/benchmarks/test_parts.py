@@ -64,6 +64,19 @@ def test_a_package_that_training_misses_is_said(tmp_path, monkeypatch):
     assert "not installed: pip install 'funcnn[benchmarks]'" in text
 
 
+@pytest.mark.slow
+def test_checkpoints_are_measured_beside_none(tmp_path):
+    options = ["--rounds", "2", "--batch-sizes", "4", "--steps", "500"]
+    text, record = run(tmp_path, "checkpoints", *options)
+    assert set(record["seconds"]["4"]) == {"with", "without"}
+    for seconds in record["seconds"]["4"].values():
+        assert len(seconds) == 2
+        assert all(own > 0 for times in seconds for own in times)
+    assert set(record["resident_bytes"]) == {"100", "500"}
+    for words in ["processor", "ratio", "after 500"]:
+        assert words in text
+
+
 def test_without_a_name_all_parts_run(monkeypatch):
     ran = []
     for name in PARTS:
