@@ -35,8 +35,10 @@ def checkpoints(
 
     Runs of 100 steps of the digits CNN, with checkpoints and without, one after the
     other; each is timed from when its first step is compiled and handed over, to its
-    last checkpoint on the disk. Resident memory is that of a small net's long run, at
-    a fifth of its steps and at its end. Writes checkpoints.json and checkpoints.md.
+    last checkpoint on the disk. Where the machine has other work, their ratio says
+    little: so one checkpoint is timed by itself too. Resident memory is that of a small
+    net's long run, at a fifth of its steps and at its end. Writes checkpoints.json and
+    checkpoints.md.
     """
     sizes = [int(size) for size in batch_sizes.split(",")]
     measured: dict[int, dict[str, list[Times]]] = {
@@ -51,9 +53,9 @@ def checkpoints(
                     measured[size][name].append(timed(size, _KINDS[name]))
     except KeyboardInterrupt:
         print("interrupted; what was measured is written", file=sys.stderr)
-    memory = resident(steps)
-    text = f"```\n{_table(measured)}\n```\n\n{_grown(memory)}"
-    record = {"seconds": measured, "resident_bytes": memory}
+    one, memory = alone(), resident(steps)
+    text = f"```\n{_table(measured)}\n```\n\n{_single(one)}\n{_grown(memory)}"
+    record = {"seconds": measured, "one_checkpoint": one, "resident_bytes": memory}
     write(out, "checkpoints", "What checkpoints cost", text, record)
     print(text.replace("```\n", "").replace("\n```", ""))
 
@@ -80,16 +82,12 @@ def now() -> Times:
 def timed(batch_size: int, every: int | None) -> Times:
     """What the steps of a run take, with checkpoints unless `every` is None."""
     import jax
-    import optax
 
     import funcnn as fn
 
-    model, optimizer = fn.models.cnn(10), optax.adam(1e-3)
-    images, labels = fn.data.digits().train
-    data = images[: EVERY * batch_size], labels[: EVERY * batch_size]
-    loss_fn = fn.training.supervised(model, fn.softmax_cross_entropy)
-    key, watch = jax.random.key(0), Stopwatch()
-    state = fn.training.TrainState.create(model, optimizer, key, images[:batch_size])
+    loss_fn, optimizer, state = _started(batch_size)
+    data = tuple(array[: EVERY * batch_size] for array in fn.data.digits().train)
+    watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         state, _ = fn.training.fit(
             loss_fn,
@@ -105,6 +103,39 @@ def timed(batch_size: int, every: int | None) -> Times:
         ended = now()
     assert watch.began is not None
     return ended[0] - watch.began[0], ended[1] - watch.began[1]
+
+
+def alone(count: int = 20) -> Times:
+    """What a checkpoint of the digits CNN takes when nothing else goes on."""
+    import funcnn as fn
+    from funcnn.training._run import Run
+
+    *_, state = _started(1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        fn.training.Checkpoints(folder).opened() as store,
+    ):
+        store.save(0, state, Run().progress())
+        store.wait()
+        began = now()
+        for number in range(count):
+            store.save(number + 1, state, Run().progress())
+            store.wait()
+        ended = now()
+    return (ended[0] - began[0]) / count, (ended[1] - began[1]) / count
+
+
+def _started(batch_size: int) -> tuple[Any, Any, Any]:
+    import jax
+    import optax
+
+    import funcnn as fn
+
+    model, optimizer = fn.models.cnn(10), optax.adam(1e-3)
+    loss_fn = fn.training.supervised(model, fn.softmax_cross_entropy)
+    x = jax.ShapeDtypeStruct((batch_size, 28, 28, 1), np.float32)
+    create = fn.training.TrainState.create
+    return loss_fn, optimizer, create(model, optimizer, jax.random.key(0), x)
 
 
 def _checkpoints(folder: str, every: int | None) -> Any:
@@ -171,6 +202,13 @@ def _table(measured: dict[int, dict[str, list[Times]]]) -> str:
                 rows.append([f"{size}", kind, *medians, f"{middle:.3f}", spread])
     header = ["batch", "time", "without (s)", "with (s)", "ratio", "half of the rounds"]
     return text_table(header, rows, left=(1,))
+
+
+def _single(one: Times) -> str:
+    return (
+        f"One checkpoint by itself: {one[0] * 1e3:.1f} ms, of which the processor "
+        f"works {one[1] * 1e3:.1f}."
+    )
 
 
 def _grown(memory: dict[int, int]) -> str:

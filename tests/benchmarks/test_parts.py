@@ -72,6 +72,7 @@ def test_checkpoints_are_measured_beside_none(tmp_path):
     for seconds in record["seconds"]["4"].values():
         assert len(seconds) == 2
         assert all(own > 0 for times in seconds for own in times)
+    assert all(own > 0 for own in record["one_checkpoint"])
     assert set(record["resident_bytes"]) == {"100", "500"}
     for words in ["processor", "ratio", "after 500"]:
         assert words in text
