@@ -26,7 +26,7 @@ def test_done_ended_and_running(tmp_path):
     run_folder(tmp_path / "1-done")
     checkpoint(tmp_path / "1-done", 30)
     run_folder(tmp_path / "2-ended", done=2)
-    for step in (9, 10, 100_000_000, 20):
+    for step in (9, 99_999_999, 100_000_000, 20):
         checkpoint(tmp_path / "2-ended", step)
     run_folder(tmp_path / "3-begun", done=0)
     run_folder(tmp_path / "4-running", done=1)
