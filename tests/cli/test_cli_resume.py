@@ -167,6 +167,7 @@ def test_a_run_with_results_but_no_checkpoint_is_left_as_it_is(ended):
     assert "no checkpoint to go on from" in refused(ended)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_before_its_first_epoch_begins_anew(ended, whole):
     shutil.rmtree(ended / "checkpoints")
     for name in ("params.safetensors", "metrics.jsonl"):
