@@ -19,6 +19,7 @@ from training_examples import (
 )
 
 import funcnn as fn
+from funcnn.data.ordering import order
 
 NET = fn.Chain(fn.Dense(7), fn.tanh, fn.Dense(1))
 LOSS = regression(NET)
@@ -65,11 +66,11 @@ def test_a_gradient_that_is_not_finite_though_the_loss_is():
 
 def test_fit_stops_and_says_where(tmp_path):
     data = TRAIN[0].copy(), TRAIN[1]
-    order = fn.data.ordering.order(40, seed=0, epoch=2)
-    data[0][order[13]] = (
+    second = order(40, seed=0, epoch=2)
+    data[0][second[13]] = (
         np.nan
     )  # of the second batch of the second epoch; first of all:
-    first = list(fn.data.ordering.order(40, seed=0, epoch=1)).index(order[13]) // 10
+    first = list(order(40, seed=0, epoch=1)).index(second[13]) // 10
     with pytest.raises(training.NonFiniteError) as caught:
         fitted(data, checkpoints=training.Checkpoints(tmp_path, every=1))
     error = caught.value
