@@ -14,7 +14,7 @@ from benchmarks.fuzz._meters import ENVIRONMENT, Traced
 from benchmarks.fuzz._target import NotSurvivedError, Target, attempt
 from benchmarks.fuzz._targets import TARGETS
 
-INPUTS = 1500
+INPUTS = 600
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -39,9 +39,15 @@ def test_hostile_files_are_survived(name, tmp_path):
     assert kinds - {"result"}, "nothing was refused"
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_hostile_files_are_survived(tmp_path):
-    words = ["--inputs", "100000", "--out", tmp_path / "saved"]
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        pytest.param(5_000, marks=pytest.mark.slow),
+        pytest.param(100_000, marks=pytest.mark.exhaustive),
+    ],
+)
+def test_many_hostile_files_are_survived(tmp_path, inputs):
+    words = ["--inputs", str(inputs), "--out", tmp_path / "saved"]
     done = subprocess.run([sys.executable, "-m", "benchmarks.fuzz", *words], text=True)
     assert done.returncode == 0
 

@@ -1,6 +1,7 @@
 """Checkpoints: a run that ends anywhere goes on to the same bits, or says why not."""
 
 import errno
+import itertools
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from shares import a_share
 from training_examples import ADAM, MODEL, TEST, TRAIN, Recorder, fitted, training
 
 import funcnn as fn
@@ -65,7 +67,7 @@ def names(checkpoints):
     return [int(path.name) for path in checkpoints.paths()]
 
 
-@pytest.mark.parametrize("after", [1, 2, 4, 5, 8, 15])
+@pytest.mark.parametrize("after", a_share([1, 2, 4, 5, 8, 15], 3))
 def test_a_run_that_was_ended_goes_on_to_the_same_bits(tmp_path, whole, after):
     checkpoints = ended(tmp_path / "new" / "folder", after)
     assert names(checkpoints)[-1] == after
@@ -167,9 +169,9 @@ def extend(path):
 DAMAGES = [change, cut, pathlib.Path.unlink, extend]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", FILES)
-def test_damage_is_noticed_and_the_one_before_is_used(tmp_path, whole, damage, name):
+@pytest.mark.parametrize("case", a_share([*itertools.product(FILES, DAMAGES)], 6))
+def test_damage_is_noticed_and_the_one_before_is_used(tmp_path, whole, case):
+    name, damage = case
     checkpoints = ended(tmp_path)
     damage(checkpoints.paths()[-1] / name)
     with pytest.warns(UserWarning, match="left out"):
@@ -179,7 +181,7 @@ def test_damage_is_noticed_and_the_one_before_is_used(tmp_path, whole, damage, n
     assert len(list(tmp_path.glob("*.damaged.*"))) == 1
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", a_share(FILES, 3))
 def test_every_byte_counts(tmp_path, name):
     from funcnn.training._checkpoints import _contents
 
