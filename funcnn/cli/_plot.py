@@ -51,16 +51,25 @@ def plot(
 
 
 def _folders(runs: list[Path]) -> dict[str, RunFolder]:
-    """Each run by its name; by its path where names are equal."""
-    names = [run.resolve().name for run in runs]
+    """Each run by its name, with so much of its path as tells it from the others."""
     found = {}
-    for run, name in zip(runs, names):
+    for name, run in zip(_names(runs), runs):
         folder = RunFolder(run)
         folder.config()  # is it a run?
         if not any(True for _ in folder.records()):
             raise InputError(f"{run}: no epoch has been finished")
-        found[str(run) if names.count(name) > 1 else name] = folder
+        found[name] = folder
     return found
+
+
+def _names(runs: list[Path]) -> list[str]:
+    paths = [run.resolve().parts for run in runs]
+    longest = max(map(len, paths))
+    for length in range(1, longest + 1):
+        names = ["/".join(parts[-length:]) for parts in paths]
+        if len(set(names)) == len(set(paths)):
+            break
+    return names
 
 
 def _series(
