@@ -14,10 +14,14 @@ _SCRIPT = """
 mount -t tmpfs -o size=$SIZE tmpfs "$MOUNT" || exit 99
 if [ -n "$FILLED" ]; then
     ( until [ -s "$(echo "$MOUNT"/*/metrics.jsonl)" ]; do sleep 0.01; done
-      cat /dev/zero > "$MOUNT/hog" ) 2>/dev/null &
+      # again and again, for a checkpoint that is deleted leaves room
+      while sleep 0.001; do cat /dev/zero >> "$MOUNT/hog"; done ) 2>/dev/null &
+    hog=$!
 fi
 "$@"
 code=$?
+[ -z "$FILLED" ] || kill $hog
+sleep 0.1
 rm -f "$MOUNT/hog"
 cp -a "$MOUNT/." "$OUT"
 exit $code
