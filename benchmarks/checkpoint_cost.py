@@ -212,6 +212,8 @@ def _single(one: Times) -> str:
 
 
 def _grown(memory: dict[int, int]) -> str:
+    if len(memory) < 2:
+        return "Resident memory was not measured to the end."
     (first, before), (last, after) = sorted(memory.items())
     return (
         f"Resident memory of a small net's run with a checkpoint every {EVERY} steps:\n"
