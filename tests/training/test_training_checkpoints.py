@@ -337,6 +337,50 @@ def test_a_full_disk_does_not_end_the_run(tmp_path, whole, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize("failing", range(6))
+def test_a_disk_that_is_full_once(tmp_path, whole, monkeypatch, failing):
+    """Of six checkpoints one is lost, and no other; the last is there or told of."""
+    from funcnn.training._checkpoints import _handler
+
+    write, calls = _handler.write_arrays, []
+
+    def full_once(path, arrays, about):
+        calls.append(path)
+        if len(calls) == failing + 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, arrays, about)
+
+    monkeypatch.setattr(_handler, "write_arrays", full_once)
+    checkpoints = Checkpoints(tmp_path, every=6, keep=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        state, history = to_the_end(checkpoints)
+    chex.assert_trees_all_equal(state, whole[0])
+    written = [4, 6, 8, 12, 16]
+    if failing < 4:
+        written.remove(written[failing])
+    assert names(checkpoints) == written
+    assert history.not_saved == ""
+
+
+def test_the_last_one_that_could_not_be_written_is_told_of(
+    tmp_path, whole, monkeypatch
+):
+    from funcnn.training._checkpoints import _handler
+
+    write = _handler.write_arrays
+
+    def full_at_the_end(path, arrays, about):
+        if arrays["step"] == STEPS:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, arrays, about)
+
+    monkeypatch.setattr(_handler, "write_arrays", full_at_the_end)
+    with pytest.warns(UserWarning, match="without a checkpoint"):
+        _, history = to_the_end(Checkpoints(tmp_path))
+    assert "No space left" in history.not_saved
+
+
 def test_all_dtypes_and_shapes_come_back(tmp_path):
     from funcnn.training._checkpoints import _contents
 

@@ -141,17 +141,18 @@ class Opened:
           progress: what else is to be there again, as JSON has it.
 
         Raises:
-          OSError: when the one before could not be written.
+          OSError: when the one before could not be written; this one is begun.
         """
         from funcnn.training._checkpoints import _contents
 
-        self._saver.wait()
         name = _name(step)
-        if name in self._written and (self._folder / name).exists():
-            return
-        full = {**(progress or {}), "settings": dict(self._options.settings)}
-        self._saver.save(name, _contents.on_host(train_state), full)
-        self._written.add(name)
+        try:
+            self._saver.wait()
+        finally:
+            if name not in self._written or not (self._folder / name).exists():
+                full = {**(progress or {}), "settings": dict(self._options.settings)}
+                self._saver.save(name, _contents.on_host(train_state), full)
+                self._written.add(name)
 
     def set_aside(self, step: int) -> None:
         """Takes checkpoints of later steps out of the row: those that are damaged.

@@ -33,17 +33,13 @@ class Saver:
         self._orbax = ocp.Checkpointer(ArraysHandler())
 
     def save(self, name: str, arrays: Any, progress: dict[str, Any]) -> None:
-        """Begins to save; waits for the one before, if that is not done.
+        """Begins to save, when the one before is done; `wait` is to be called first.
 
         Args:
           name: of the checkpoint.
           arrays: by name, which nobody changes from now on.
           progress: what is to be in its JSON.
-
-        Raises:
-          OSError: when the one before could not be written.
         """
-        self.wait()
         self._begun = self._thread.submit(self._save, name, arrays, progress)
 
     def wait(self) -> None:
