@@ -7,36 +7,38 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 from benchmarks.survival._runs import Workplace, needed, wait_for
 
 
 def changed_bytes(place: Workplace) -> str:
     """One byte changed, in each file of the newest checkpoint in turn."""
-    template = _half(place)
-    newest = _checkpoints(template)[-1]
-    files = sorted(p.relative_to(newest) for p in newest.rglob("*") if p.is_file())
-    for number, name in enumerate(files):
-        out = _copy(template, place.new(f"changed-{number}"))
-        file = _checkpoints(out)[-1] / name
+
+    def change(file: pathlib.Path) -> None:
         content = bytearray(file.read_bytes())
-        content[random.Random(number).randrange(len(content))] ^= 1
+        content[random.Random(file.name).randrange(len(content))] ^= 1
         file.write_bytes(content)
-        said = place.same(out)
-        needed("is left out" in said, f"{name}: no warning: {said}")
-    return f"{len(files)} files: a warning names it, the one before is used; equal"
+
+    return _each_file(place, "changed", change)
 
 
 def missing_files(place: Workplace) -> str:
     """Each file of the newest checkpoint missing in turn."""
+    return _each_file(place, "missing", pathlib.Path.unlink)
+
+
+def _each_file(
+    place: Workplace, name: str, damage: Callable[[pathlib.Path], None]
+) -> str:
     template = _half(place)
     newest = _checkpoints(template)[-1]
     files = sorted(p.relative_to(newest) for p in newest.rglob("*") if p.is_file())
-    for number, name in enumerate(files):
-        out = _copy(template, place.new(f"missing-{number}"))
-        (_checkpoints(out)[-1] / name).unlink()
+    for number, file in enumerate(files):
+        out = _copy(template, place.new(f"{name}-{number}"))
+        damage(_checkpoints(out)[-1] / file)
         said = place.same(out)
-        needed("is left out" in said, f"{name}: no warning: {said}")
+        needed("is left out" in said, f"{file}: no warning: {said}")
     return f"{len(files)} files: a warning names it, the one before is used; equal"
 
 

@@ -1,7 +1,6 @@
 """Disks that are full: small file systems of their own."""
 
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -74,7 +73,7 @@ def _on_small_disk(
     environment = place.environment | {k: str(v) for k, v in settings.items()}
     done = subprocess.run(
         [*shell, *place.command(mount, *options)],
-        env=dict(os.environ) | environment,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

@@ -59,10 +59,10 @@ class Workplace:
         return [str(word) for word in [*words, *options]]
 
     def train(
-        self, out: pathlib.Path, *options: object, prefix: tuple[str, ...] = ()
+        self, out: pathlib.Path, *options: object
     ) -> subprocess.CompletedProcess[str]:
         """A run from its begin to its end."""
-        return self._finished([*prefix, *self.command(out, *options)])
+        return self._finished(self.command(out, *options))
 
     def started(self, out: pathlib.Path, *options: object) -> "subprocess.Popen[str]":
         """A run that goes on meanwhile."""

@@ -19,17 +19,8 @@ def test_a_killed_run_ends_with_the_same_bits(place, number):
     print(_killed.killed(place, number))
 
 
-# Which program takes the room that a deleted checkpoint makes is chance.
-CHANCE = "disk full in the metrics"
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        *[pytest.param(n, marks=slow) for n in _command.FAULTS if n != CHANCE],
-        pytest.param(CHANCE, marks=pytest.mark.exhaustive),
-    ],
-)
+@slow
+@pytest.mark.parametrize("fault", _command.FAULTS)
 def test_a_fault_is_survived(place, fault):
     print(_command.FAULTS[fault](place))
 
