@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import optax
 
+from funcnn.training._named_arrays import named
+
 FROZEN = optax.set_to_zero()
 
 
@@ -29,28 +31,22 @@ def by_path(
     Raises:
       ValueError: of `init`, for a pattern that no parameter fits first, with the paths.
     """
-    named = {**optimizers, "default": default}
-    if len(named) == len(optimizers):
+    by_label = {**optimizers, "default": default}
+    if "default" in optimizers:
         raise ValueError("a pattern cannot be called 'default'")
 
     def labels(params: Any) -> Any:
-        def label(path: Any, leaf: Any) -> str:
-            name = jax.tree_util.keystr(path, simple=True, separator=".")
-            return next(
-                (p for p in optimizers if fnmatch.fnmatchcase(name, p)), "default"
-            )
-
-        found = jax.tree_util.tree_map_with_path(label, params)
-        unused = optimizers.keys() - set(jax.tree.leaves(found))
+        paths = named(params)
+        fitting = [
+            next((p for p in optimizers if fnmatch.fnmatchcase(path, p)), "default")
+            for path in paths
+        ]
+        unused = ", ".join(sorted(optimizers.keys() - set(fitting)))
         if unused:
-            paths = [
-                jax.tree_util.keystr(path, simple=True, separator=".")
-                for path, _ in jax.tree_util.tree_leaves_with_path(params)
-            ]
             raise ValueError(
-                f"by_path: no parameter is left for {', '.join(sorted(unused))}; "
+                f"by_path: no parameter is left for {unused}; "
                 f"there are {', '.join(paths)}"
             )
-        return found
+        return jax.tree.unflatten(jax.tree.structure(params), fitting)
 
-    return optax.partition(named, labels)
+    return optax.partition(by_label, labels)

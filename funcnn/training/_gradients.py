@@ -5,13 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 from jax.typing import DTypeLike
 
 from funcnn.training._loss import LossFunction, Metrics
 
-# of params, state, batch, key, and whether it trains: loss_fn without keywords
-Value = Callable[..., tuple[jax.Array, tuple[Any, Metrics]]]
+# of params, state, batch and key
+Value = Callable[[Any, Any, Any, jax.Array], tuple[jax.Array, tuple[Any, Metrics]]]
 Gradients = Callable[[Any, Any, Any, jax.Array], tuple[Any, tuple[Any, Metrics]]]
 
 
@@ -24,8 +25,8 @@ def in_precision(loss_fn: LossFunction, precision: DTypeLike | None) -> Value:
       ValueError: when `precision` is no float, float16, or one of 8 bits.
     """
     if precision is None:
-        return lambda params, state, batch, key, train: loss_fn(
-            params, state, batch, key=key, train=train
+        return lambda params, state, batch, key: loss_fn(
+            params, state, batch, key=key, train=True
         )
     dtype = jnp.dtype(precision)
     if not jnp.issubdtype(dtype, jnp.floating) or dtype.itemsize < 2 or dtype == "f2":
@@ -43,13 +44,12 @@ def in_precision(loss_fn: LossFunction, precision: DTypeLike | None) -> Value:
         return jax.tree.map(one, tree)
 
     def value(
-        params: Any, state: Any, batch: Any, key: jax.Array, train: bool
+        params: Any, state: Any, batch: Any, key: jax.Array
     ) -> tuple[jax.Array, tuple[Any, Metrics]]:
-        options = {"key": key, "train": train}
         loss, (new, metrics) = loss_fn(
-            rounded(params), state, rounded(batch), **options
+            rounded(params), state, rounded(batch), key=key, train=True
         )
-        return loss, (jax.tree.map(lambda a, b: a.astype(b.dtype), new, state), metrics)
+        return loss, (optax.tree.cast_like(new, state), metrics)
 
     return value
 
@@ -63,27 +63,23 @@ def accumulated(value: Value, parts: int) -> Gradients:
     """
     if parts < 1:
         raise ValueError(f"accumulate must be at least 1, got {parts}")
-    gradient = jax.grad(value, has_aux=True)
+    gradient: Gradients = jax.grad(value, has_aux=True)
     if parts == 1:
-        return lambda params, state, batch, key: gradient(
-            params, state, batch, key, True
-        )
+        return gradient
 
     def gradients(
         params: Any, state: Any, batch: Any, key: jax.Array
     ) -> tuple[Any, tuple[Any, Metrics]]:
         split = jax.tree.map(lambda array: _split(array, parts), batch)
-        of_part = jax.eval_shape(
-            gradient, params, state, jax.tree.map(lambda a: a[0], split), key, True
-        )
-        grads, (_, metrics) = of_part
+        first = jax.tree.map(lambda array: array[0], split)
+        grads, (_, metrics) = jax.eval_shape(gradient, params, state, first, key)
         zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (grads, metrics))
 
         def add(carry: Any, part: Any) -> tuple[Any, None]:
             state, sums = carry
             number, batch = part
             own = jax.random.fold_in(key, number)
-            grads, (state, metrics) = gradient(params, state, batch, own, True)
+            grads, (state, metrics) = gradient(params, state, batch, own)
             return (state, jax.tree.map(jnp.add, sums, (grads, metrics))), None
 
         numbered = (jnp.arange(parts), split)

@@ -60,12 +60,9 @@ def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, str]) -> None:
     for name, array in arrays.items():
         if array.dtype not in known:
             raise TypeError(f"{name}: a safetensors file cannot hold {array.dtype}")
-    ordered = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    shaped = {
-        name: array.reshape(arrays[name].shape) for name, array in ordered.items()
-    }
+    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     try:
-        save_file(shaped, path, dict(about))
+        save_file(ordered, path, dict(about))
     except SafetensorError as error:
         raise _of_system(error, path) from error
 

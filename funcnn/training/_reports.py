@@ -8,21 +8,24 @@ import optax
 
 from funcnn.training._loss import Metrics
 
+_SCHEDULED = "hyperparams_states"
+
 
 def optimizer_metrics(opt_state: Any) -> Metrics:
     """The rate, and what else is scheduled in `optax.inject_hyperparams`; `skipped`."""
     metrics: Metrics = {}
-    for part in _parts(opt_state, "hyperparams"):
-        names = part.hyperparams.keys() & {"learning_rate", *part.hyperparams_states}
-        metrics |= {name: jnp.asarray(part.hyperparams[name]) for name in names}
-    for part in _parts(opt_state, "last_finite"):
-        metrics["skipped"] = (~part.last_finite).astype(jnp.float32)
+    hyperparams = zip(_all(opt_state, "hyperparams"), _all(opt_state, _SCHEDULED))
+    for values, scheduled in hyperparams:
+        names = values.keys() & {"learning_rate", *scheduled}
+        metrics |= {name: jnp.asarray(values[name]) for name in names}
+    for finite in _all(opt_state, "last_finite"):
+        metrics["skipped"] = (~finite).astype(jnp.float32)
     return metrics
 
 
 def skips(opt_state: Any) -> bool:
     """Whether the optimizer is wrapped in `optax.apply_if_finite`."""
-    return bool(_parts(opt_state, "last_finite"))
+    return bool(_all(opt_state, "last_finite"))
 
 
 def gradient_norms_of(grads: Any) -> Metrics:
@@ -35,12 +38,6 @@ def gradient_norms_of(grads: Any) -> Metrics:
     return {"gradient_norm": optax.tree.norm(grads), **norms}
 
 
-def _parts(opt_state: Any, field: str) -> list[Any]:
-    """The optimizer's states that have this field, wherever they are."""
-
-    def has_it(part: Any) -> bool:
-        return hasattr(part, "_fields") and field in part._fields
-
-    found = [p for p in jax.tree.leaves(opt_state, is_leaf=has_it) if has_it(p)]
-    inner = [q for p in found for value in p for q in _parts(value, field)]
-    return found + inner
+def _all(opt_state: Any, field: str) -> list[Any]:
+    """That field of all the optimizer's states that have it."""
+    return [value for _, value in optax.tree.get_all_with_path(opt_state, field)]

@@ -1,6 +1,7 @@
 """How far a run is: what a checkpoint has beside the arrays."""
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -103,7 +104,6 @@ class Run:
         return {
             "epoch": self.epoch,
             "current": current,
-            "batch": self.current.batch,
             "records": list(self.history),
             "versions": versions(),
         }
@@ -122,10 +122,15 @@ class Run:
         return cls(History(progress["records"]), progress["epoch"], current)
 
 
+@functools.cache  # each checkpoint has them, and they are read from files
 def versions() -> dict[str, str]:
-    """What the bits of a result hang on."""
+    """What the bits of a result hang on, beside the settings."""
     names = ("jax", "jaxlib", "numpy", "optax")
-    own = {"funcnn": __version__, "python": platform.python_version()}
+    own = {
+        "funcnn": __version__,
+        "python": platform.python_version(),
+        "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    }
     return own | {name: importlib.metadata.version(name) for name in names}
 
 
@@ -137,7 +142,6 @@ def settings_of(data: Sequence[Any], batch_size: int, seed: int) -> dict[str, An
         "seed": seed,
         "train_data": [f"{a.dtype}{list(a.shape)}" for a in arrays],
         "train_data_sha256": [_digest(array) for array in arrays],
-        "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from funcnn._files import sync_folder, write_whole
-
-Record = dict[str, Any]
+from funcnn.training._run import Record
 
 
 class JsonLines:

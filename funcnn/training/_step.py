@@ -77,9 +77,7 @@ def make_step(
         `make_step`, for a precision that is no float of 16 bits or more, or float16.
     """
     value = in_precision(loss_fn, precision)
-    gradients = accumulated(
-        jax.checkpoint(value, static_argnums=(4,)) if remat else value, accumulate
-    )
+    gradients = accumulated(jax.checkpoint(value) if remat else value, accumulate)
 
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         if jax.default_backend() == "cpu":
@@ -115,6 +113,6 @@ def _all_finite(tree: Any) -> jax.Array:
 def _kept_unless(finite: jax.Array, new: TrainState, old: TrainState) -> TrainState:
     """The new state, or from the first one that is not finite on, the old one."""
     good = finite & (old.step >= 0)
-    state: TrainState = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+    state: TrainState = optax.tree.where(good, new, old)
     stopped = jnp.where(old.step < 0, old.step, -1 - old.step)
     return state._replace(step=jnp.where(good, new.step, stopped), key=old.key)

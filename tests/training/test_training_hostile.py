@@ -51,7 +51,7 @@ def current(**changes):
 @pytest.mark.parametrize(
     "change",
     [
-        *map(without, ["settings", "versions", "current", "records", "epoch", "batch"]),
+        *map(without, ["settings", "versions", "current", "records", "epoch"]),
         lambda p: [],
         lambda p: "[" * 10**5,
         lambda p: "nothing",
@@ -62,8 +62,8 @@ def current(**changes):
         lambda p: p | {"records": []},
         lambda p: p | {"records": [{"epoch": 1}]},
         lambda p: p | {"versions": None},
-        lambda p: p | {"batch": -1} | current(batch=-1)(p),
-        lambda p: p | {"batch": 99, "current": p["current"] | {"batch": 99}},
+        current(batch=-1),
+        current(batch=99),
         current(batch=3),
         current(unknown=1),
         current(sums=[1]),

@@ -7,23 +7,20 @@ import numpy as np
 import optax
 import pytest
 from training_examples import (
+    BATCH,
+    NET,
+    NET_LOSS,
     SGD,
     TRAIN,
     classification,
     copied,
     fitted,
-    pairs,
-    regression,
     train_state,
     training,
 )
 
 import funcnn as fn
 from funcnn.data.ordering import order
-
-NET = fn.Chain(fn.Dense(7), fn.tanh, fn.Dense(1))
-LOSS = regression(NET)
-BATCH = pairs(12)
 
 
 def spoiled(value=np.nan):
@@ -35,7 +32,7 @@ def spoiled(value=np.nan):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_step_that_is_not_finite_changes_nothing_nor_do_later_ones(value):
     adam = optax.adam(0.1)
-    step = training.make_step(LOSS, adam, stop_at_nonfinite=True)
+    step = training.make_step(NET_LOSS, adam, stop_at_nonfinite=True)
     state = train_state(NET, adam)
     for _ in range(2):
         state, metrics = step(state, BATCH)
@@ -115,7 +112,7 @@ def test_fit_says_so_when_the_operation_cannot_be_found(monkeypatch):
 
 def test_steps_are_skipped_up_to_a_limit():
     optimizer = optax.apply_if_finite(optax.adam(0.1), 2)
-    step = training.make_step(LOSS, optimizer, stop_at_nonfinite=True)
+    step = training.make_step(NET_LOSS, optimizer, stop_at_nonfinite=True)
     state = train_state(NET, optimizer)
     state, metrics = step(state, BATCH)
     assert metrics["skipped"] == 0
@@ -152,6 +149,6 @@ def test_fit_counts_what_it_skips():
 
 
 def test_without_the_option_nothing_is_looked_at():
-    state, metrics = training.make_step(LOSS, SGD)(train_state(NET), spoiled())
+    state, metrics = training.make_step(NET_LOSS, SGD)(train_state(NET), spoiled())
     assert "finite" not in metrics
     assert np.isnan(jax.tree.leaves(state.params)[0]).all()

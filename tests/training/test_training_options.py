@@ -7,6 +7,9 @@ import numpy as np
 import optax
 import pytest
 from training_examples import (
+    BATCH,
+    NET,
+    NET_LOSS,
     SGD,
     TRAIN,
     classification,
@@ -19,12 +22,8 @@ from training_examples import (
 
 import funcnn as fn
 
-NET = fn.Chain(fn.Dense(7), fn.tanh, fn.Dense(1))
-LOSS = regression(NET)
-BATCH = pairs(12)
 
-
-def after(steps=3, optimizer=SGD, loss_fn=LOSS, net=NET, batch=BATCH, **options):
+def after(steps=3, optimizer=SGD, loss_fn=NET_LOSS, net=NET, batch=BATCH, **options):
     """The state after some steps on one batch, and the last metrics."""
     step, state = (
         training.make_step(loss_fn, optimizer, **options),
@@ -44,7 +43,7 @@ def test_accumulation_is_the_step_of_the_whole_batch(parts):
         state = train_state(NET)
         wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), state.params)
         batch = tuple(array.astype(np.float64) for array in BATCH)
-        step = training.make_step(LOSS, SGD, **options)
+        step = training.make_step(NET_LOSS, SGD, **options)
         return step(state._replace(params=wide), batch)
 
     with jax.enable_x64(True):
@@ -170,7 +169,7 @@ def test_precisions_that_are_refused(precision):
     with pytest.raises(
         ValueError, match=f"precision must be bfloat16.*got {precision}"
     ):
-        training.make_step(LOSS, SGD, precision=precision)
+        training.make_step(NET_LOSS, SGD, precision=precision)
 
 
 # --- clipping and schedules, which are Optax's
@@ -187,7 +186,7 @@ def test_clipping_bounds_the_update():
 def test_the_rate_is_among_the_metrics():
     rates = optax.linear_schedule(1.0, 0.0, 4)
     optimizer = optax.chain(optax.clip(1.0), optax.inject_hyperparams(optax.sgd)(rates))
-    step, state = training.make_step(LOSS, optimizer), train_state(NET, optimizer)
+    step, state = training.make_step(NET_LOSS, optimizer), train_state(NET, optimizer)
     seen = []
     for _ in range(4):
         state, metrics = step(state, BATCH)
@@ -222,7 +221,7 @@ def test_the_rate_is_in_the_records():
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
 def test_the_average_of_the_parameters(decay):
     optimizer = training.average_params(SGD, decay)
-    step, state = training.make_step(LOSS, optimizer), train_state(NET, optimizer)
+    step, state = training.make_step(NET_LOSS, optimizer), train_state(NET, optimizer)
     seen = []
     for _ in range(5):
         state, _ = step(state, BATCH)
@@ -331,7 +330,7 @@ def test_norms_of_the_gradient_by_layer():
     state = train_state(NET)
 
     def loss(params):
-        return LOSS(params, state.state, BATCH, key=None, train=True)[0]
+        return NET_LOSS(params, state.state, BATCH, key=None, train=True)[0]
 
     grads = jax.grad(loss)(state.params)
     _, metrics = after(1, gradient_norms=True)

@@ -41,6 +41,12 @@ def copied(tree):
     return jax.tree.map(jnp.array, tree)
 
 
+# What the tests of the step's options train.
+
+NET = fn.Chain(fn.Dense(7), fn.tanh, fn.Dense(1))
+NET_LOSS = regression(NET)
+BATCH = pairs(12)
+
 # What the tests of `fit` train.
 
 MODEL = fn.Chain(fn.Dense(16), fn.tanh, fn.Dropout(0.1), fn.Dense(2))

@@ -219,7 +219,7 @@ def _figure(path: Path, name: str) -> float | None:
     """The figure of the epoch that a checkpoint ends, if it ends one."""
     try:
         progress = json.loads((path / "progress.json").read_bytes())
-        if progress["batch"] or not progress["records"]:
+        if progress["current"]["batch"] or not progress["records"]:
             return None
         value = progress["records"][-1].get(name)
         return None if value is None or value != value else float(value)

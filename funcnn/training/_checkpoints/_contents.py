@@ -18,11 +18,7 @@ from funcnn._files import sync, sync_folder
 from funcnn._untrusted import parse_json, read_regular
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
 from funcnn.training._checkpoints._handler import SaveArrays, read_named
-from funcnn.training._named_arrays import (
-    Arrays,
-    differences,
-    named,
-)
+from funcnn.training._named_arrays import Arrays, differences, named
 
 FORMAT = 1  # of the folder; a newer one is refused, an older one has to be read
 _ARRAYS, _PROGRESS, _MANIFEST = "train_state", "progress.json", "manifest.json"
@@ -148,10 +144,8 @@ def _placed(array: np.ndarray, like: Any) -> Any:
     if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
         impl = jax.random.key_impl(like)
         return jax.random.wrap_key_data(jax.numpy.asarray(array), impl=impl)
-    # A copy: an array that JAX shares with NumPy could not be donated.
-    return jax.device_put(
-        array.copy(), getattr(like, "sharding", None), may_alias=False
-    )
+    # An array that JAX shares with NumPy could not be donated.
+    return jax.device_put(array, getattr(like, "sharding", None), may_alias=False)
 
 
 def _files(folder: Path) -> list[Path]:

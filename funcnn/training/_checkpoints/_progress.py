@@ -22,8 +22,7 @@ def check_progress(path: Path, progress: dict[str, Any], batches: int) -> None:
     good = {
         "versions": isinstance(progress.get("versions"), dict),
         "epoch": _is_count(progress.get("epoch"), 1),
-        "batch": _is_count(progress.get("batch"), most=batches),
-        "current": _is_epoch(progress.get("current"), progress.get("batch")),
+        "current": _is_epoch(progress.get("current"), batches),
         "records": _are_records(progress.get("records"), progress.get("epoch")),
     }
     wrong = [name for name, is_good in good.items() if not is_good]
@@ -45,13 +44,14 @@ def _are_figures(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
-def _is_epoch(current: Any, batch: Any) -> bool:
+def _is_epoch(current: Any, batches: int) -> bool:
     names = {"batch", "counted", "skipped", "sums", "last", "seconds"}
     return (
         isinstance(current, dict)
         and current.keys() == names
-        and current["batch"] == batch
-        and all(_is_count(current[name]) for name in ("batch", "counted", "skipped"))
+        and _is_count(current["batch"], most=batches)
+        and all(_is_count(current[name]) for name in ("counted", "skipped"))
+        and current["counted"] + current["skipped"] == current["batch"]
         and all(_are_figures(current[name]) for name in ("sums", "last"))
         and (current["counted"] > 0 or not current["sums"])  # of which means are made
         and _is_number(current["seconds"])

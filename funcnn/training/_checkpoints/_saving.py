@@ -14,6 +14,7 @@ from funcnn.training._checkpoints import _contents
 from funcnn.training._checkpoints._handler import ArraysHandler
 
 STAGED = ".saving"  # the folder in which a checkpoint is made
+_THREAD = "funcnn checkpoint"
 
 
 class Saver:
@@ -28,7 +29,7 @@ class Saver:
         self._folder, self._saved = folder, saved
         self._staged = folder / STAGED
         shutil.rmtree(self._staged, ignore_errors=True)  # of a run that was killed
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, _THREAD)
         self._begun: concurrent.futures.Future[None] | None = None
         self._orbax = ocp.Checkpointer(ArraysHandler())
 
@@ -79,9 +80,9 @@ def _fault(error: Exception, path: Path) -> OSError:
     return OSError(None, str(error) or repr(error), str(path))
 
 
-def _not_of_orbax(record: logging.LogRecord) -> bool:
+def _not_of_thread(record: logging.LogRecord) -> bool:
     """A fault is raised here and told of there; Orbax would print it too."""
-    return "/orbax/" not in record.pathname
+    return not str(record.threadName).startswith(_THREAD)
 
 
-logging.getLogger("absl").addFilter(_not_of_orbax)
+logging.getLogger("absl").addFilter(_not_of_thread)
