@@ -1,2 +1,3 @@
 from funcnn.models._digits import cnn as cnn
 from funcnn.models._digits import mlp as mlp
+from funcnn.models._transformer import transformer as transformer
