@@ -24,6 +24,10 @@ class DtypeError(LayerError, TypeError):
     """An array is of a dtype that the op does not take."""
 
 
+class LaunchError(RuntimeError):
+    """The processes of a job cannot be joined, or one of them is gone."""
+
+
 class MissingKeyError(LayerError):
     """A layer that draws random numbers was asked to, without a key."""
 

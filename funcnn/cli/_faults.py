@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from funcnn.data import DataError
-from funcnn.errors import LayerError
+from funcnn.errors import LaunchError, LayerError
 from funcnn.training import CheckpointError, NonFiniteError, WeightsError
 
 
@@ -31,6 +31,7 @@ def _failures() -> Iterator[None]:
         yield
     except (
         DataError,
+        LaunchError,
         LayerError,
         WeightsError,
         CheckpointError,

@@ -8,6 +8,7 @@ import jax
 import typer
 
 from funcnn.cli._run_folder import RunFolder
+from funcnn.parallel._processes import is_first
 from funcnn.training import Progress
 from funcnn.training._progress import shown
 
@@ -47,7 +48,7 @@ class Profiled:
 @contextlib.contextmanager
 def progress_of(folder: RunFolder, options: Any) -> Iterator[Progress | bool]:
     """What `fit` is to tell of the run's progress."""
-    if not options.profile:
+    if not options.profile or not is_first():
         yield True
         return
     with shown(options.epochs, True, options.batch_size) as display:

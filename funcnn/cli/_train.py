@@ -24,11 +24,15 @@ from funcnn.cli._choices import (
     load_data,
     make_optimizer,
 )
+from funcnn.cli._distributed import alone, joined, together
 from funcnn.cli._faults import InputError, reported
 from funcnn.cli._profile import progress_of
 from funcnn.cli._resume import resumed_options
 from funcnn.cli._run_folder import RunFolder
 from funcnn.data import Dataset, count_batches
+from funcnn.errors import LaunchError
+from funcnn.parallel import make_mesh
+from funcnn.parallel._processes import is_first, path_from_first
 from funcnn.training import (
     CheckpointError,
     Checkpoints,
@@ -143,6 +147,13 @@ def train(
             help="Write a trace of 20 steps, which ui.perfetto.dev opens, into the run."
         ),
     ] = False,
+    distributed: Annotated[
+        bool,
+        typer.Option(
+            help="Train in all processes that srun, mpirun or Kubernetes has started, "
+            "each batch split over all their devices; the first one writes the run."
+        ),
+    ] = False,
 ) -> None:
     """Trains an image classifier and compares its gradients with automatic ones.
 
@@ -152,7 +163,7 @@ def train(
     a run was killed.
     """
     options = {name: value for name, value in locals().items() if name != "ctx"}
-    with reported():
+    with reported(), joined(distributed), reported():
         if resume is not None:
             options = resumed_options(ctx, train, options)
         _train(types.SimpleNamespace(**options))
@@ -163,6 +174,12 @@ def _train(options: Any) -> None:
         raise InputError(
             f"--accumulate {options.accumulate} must divide the --batch-size "
             f"{options.batch_size}"
+        )
+    mesh = make_mesh() if options.distributed else None
+    if mesh is not None and options.batch_size % (mesh.size * options.accumulate):
+        raise InputError(
+            f"--batch-size {options.batch_size} cannot be split evenly over "
+            f"{mesh.size} devices, in --accumulate {options.accumulate} parts each"
         )
     dataset = load_data(options.data, options.data_dir)
     images, _ = dataset.train
@@ -196,6 +213,7 @@ def _train(options: Any) -> None:
             sinks=_sinks(folder, options),
             accumulate=options.accumulate,
             precision=options.precision.value,
+            mesh=mesh,
         )
     _end(folder, history, net, state, dataset, loss_fn)
 
@@ -204,11 +222,16 @@ def _run_folder(options: Any, net: Any, dataset: Dataset) -> RunFolder:
     if options.resume is not None:
         return _resumable(RunFolder(options.resume))
     plain = {name: _plain(value) for name, value in vars(options).items()}
-    del plain["resume"]
+    del plain["resume"], plain["distributed"]
     own = options.data_dir if options.data == DataName.DIGITS else None
     source = own.resolve().name if own else options.data.value
     config = plain | _circumstances(net, dataset)
-    return RunFolder.create(options.out, f"{source}-{options.model.value}", config)
+    name = f"{source}-{options.model.value}"
+    return RunFolder(
+        path_from_first(
+            lambda: RunFolder.create(options.out, name, config).path, LaunchError
+        )
+    )
 
 
 def _resumable(folder: RunFolder) -> RunFolder:
@@ -260,11 +283,27 @@ def _end(
         raise OSError(None, f"not everything was saved: {lost}")
     if history.interrupted:
         typer.echo(f"to go on: funcnn train --resume {folder.path}")
-    if history.signal == signal.SIGTERM:  # who sent it will not wait for long
+    state = alone(state)
+    # who sent SIGTERM will not wait for long
+    if is_first() and history.signal != signal.SIGTERM:
+        _look_back(folder, history, net, state, dataset, loss_fn)
+    if history.interrupted:
+        together("end of an interrupted run")
         raise typer.Exit(128 + history.signal)
+
+
+def _look_back(
+    folder: RunFolder,
+    history: History,
+    net: Any,
+    state: TrainState,
+    dataset: Dataset,
+    loss_fn: LossFunction,
+) -> None:
+    """Shows what came of a run and, of one that was not interrupted, its gradients."""
     _show(folder, history, net, state, dataset)
     if history.interrupted:
-        raise typer.Exit(128 + history.signal)
+        return
     report = compare_in_float64(loss_fn, state, dataset.test)
     typer.echo(f"\n{report}")
     worst = max(row.relative_error for row in report.rows)
