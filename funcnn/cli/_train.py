@@ -1,7 +1,6 @@
 """`funcnn train`: learn to classify images, and see what the gradients are worth."""
 
 import platform
-import signal
 import types
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +9,6 @@ import jax
 import typer
 
 import funcnn
-from funcnn import plots
-from funcnn.cli._after import compare_in_float64, find_mistakes
 from funcnn.cli._choices import (
     DEFAULT_RATES,
     MODELS,
@@ -24,7 +21,8 @@ from funcnn.cli._choices import (
     load_data,
     make_optimizer,
 )
-from funcnn.cli._distributed import alone, joined, together
+from funcnn.cli._distributed import joined
+from funcnn.cli._ending import end
 from funcnn.cli._faults import InputError, reported
 from funcnn.cli._profile import progress_of
 from funcnn.cli._resume import resumed_options
@@ -32,18 +30,15 @@ from funcnn.cli._run_folder import RunFolder
 from funcnn.data import Dataset, count_batches
 from funcnn.errors import LaunchError
 from funcnn.parallel import make_mesh
-from funcnn.parallel._processes import is_first, path_from_first
+from funcnn.parallel._processes import path_from_first
 from funcnn.training import (
     CheckpointError,
     Checkpoints,
-    History,
     JsonLines,
-    LossFunction,
     TensorBoard,
     TrainState,
     accuracy,
     fit,
-    save_weights,
     supervised,
 )
 
@@ -201,7 +196,7 @@ def _train(options: Any) -> None:
             funcnn.autodiff(loss_fn) if automatic else loss_fn,
             transformation,
             TrainState.create(
-                net, transformation, jax.random.key(options.seed), example
+                net, transformation, jax.random.key(options.seed), example, mesh=mesh
             ),
             dataset.train,
             dataset.test,
@@ -215,7 +210,7 @@ def _train(options: Any) -> None:
             precision=options.precision.value,
             mesh=mesh,
         )
-    _end(folder, history, net, state, dataset, loss_fn)
+    end(folder, history, net, state, dataset, loss_fn)
 
 
 def _run_folder(options: Any, net: Any, dataset: Dataset) -> RunFolder:
@@ -263,75 +258,6 @@ def _sinks(folder: RunFolder, options: Any) -> list[Any]:
     lines = JsonLines(folder.metrics)
     events = [TensorBoard(folder.path / "tensorboard")] if options.tensorboard else []
     return [lines, *events]
-
-
-def _end(
-    folder: RunFolder,
-    history: History,
-    net: Any,
-    state: TrainState,
-    dataset: Dataset,
-    loss_fn: LossFunction,
-) -> None:
-    """Saves and shows what came of it; after a signal only what cannot wait."""
-    save_weights(folder.weights, state.params, state.state)
-    if history.interrupted:
-        typer.echo(f"interrupted after {int(state.step):,} steps")
-    typer.echo(f"saved in {folder.path}")
-    lost = history.not_saved or history.not_told
-    if lost:
-        raise OSError(None, f"not everything was saved: {lost}")
-    if history.interrupted:
-        typer.echo(f"to go on: funcnn train --resume {folder.path}")
-    state = alone(state)
-    # who sent SIGTERM will not wait for long
-    if is_first() and history.signal != signal.SIGTERM:
-        _look_back(folder, history, net, state, dataset, loss_fn)
-    if history.interrupted:
-        together("end of an interrupted run")
-        raise typer.Exit(128 + history.signal)
-
-
-def _look_back(
-    folder: RunFolder,
-    history: History,
-    net: Any,
-    state: TrainState,
-    dataset: Dataset,
-    loss_fn: LossFunction,
-) -> None:
-    """Shows what came of a run and, of one that was not interrupted, its gradients."""
-    _show(folder, history, net, state, dataset)
-    if history.interrupted:
-        return
-    report = compare_in_float64(loss_fn, state, dataset.test)
-    typer.echo(f"\n{report}")
-    worst = max(row.relative_error for row in report.rows)
-    typer.echo(f"largest difference: {worst:.1e} of a leaf's largest entry")
-    final = history[-1]
-    typer.echo(
-        f"\ntest accuracy {final['test_accuracy']:.2%}, "
-        f"loss {final['test_loss']:.4f}; the run is in {folder.path}"
-    )
-
-
-def _show(
-    folder: RunFolder, history: History, net: Any, state: TrainState, dataset: Dataset
-) -> None:
-    """The curves in the terminal, and the pictures in the folder."""
-    if not history:
-        return
-    typer.echo(f"\n{plots.terminal_curves(history)}")
-    folder.write_figure("curves.png", plots.learning_curves(history))
-    wrong = find_mistakes(net, state, dataset)
-    figure = plots.guesses(
-        wrong.images,
-        wrong.truths,
-        wrong.guesses,
-        classes=dataset.classes,
-        title=f"{wrong.total} of {len(dataset.test[0]):,} test images guessed wrong",
-    )
-    folder.write_figure("mistakes.png", figure)
 
 
 def _circumstances(net: Any, dataset: Dataset) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Several processes that run one program: who does what, and what all agree on."""
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 T = TypeVar("T")
+_LONGEST_PATH = 4096  # bytes, as Linux has it
 _LONGEST = 1000  # bytes of an error's text that the other processes are told
 _SECONDS = 1.0  # between two times that they ask each other
 
@@ -22,6 +25,20 @@ def from_first(value: int) -> int:
     if jax.process_count() == 1:
         return value
     return int(_from_first(np.asarray(value, np.int64)))
+
+
+def path_from_first(make: Callable[[], Path], error: type[Exception]) -> Path:
+    """The path that `make` gives at the first process, at all of them.
+
+    Raises:
+      Exception: as `on_first`.
+    """
+    own = on_first(make, error)
+    text = os.fsencode(own or "")
+    padded = np.frombuffer(text.ljust(_LONGEST_PATH, b"\0"), np.uint8)
+    if jax.process_count() > 1:
+        text = np.asarray(_from_first(padded)).tobytes().rstrip(b"\0")
+    return Path(os.fsdecode(text))
 
 
 def on_first(task: Callable[[], T], error: type[Exception]) -> T | None:

@@ -74,7 +74,7 @@ def test_the_processes_learn_what_one_learns(whole, tmp_path):
         for text in (done.stdout, alone.stdout)
     ]
     assert abs(accuracies[0] - accuracies[1]) < 0.1
-    assert accuracies[0] > 95
+    assert accuracies[0] > 90
 
 
 def test_one_process_writes_and_talks(whole):
