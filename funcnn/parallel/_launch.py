@@ -25,8 +25,9 @@ def initialize(**options: Any) -> None:
         that JAX does not know.
 
     Raises:
-      LaunchError: when there is no launcher and the options do not say either, when
-        the processes do not find each other within two minutes, or JAX was used.
+      LaunchError: when there is no launcher and the options do not say either, or JAX
+        was used before. Where the processes do not find each other within two minutes
+        JAX ends them itself.
     """
     waiting = {
         "heartbeat_timeout_seconds": _HEARTBEAT,

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import pytest
 from commands import run
 
 PROGRAM = """
@@ -15,8 +14,8 @@ except fn.errors.LaunchError as error:
 """
 
 
-def said(options):
-    program = PROGRAM.format(options=options)
+def said(options, before=""):
+    program = before + PROGRAM.format(options=options)
     return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
     ).stdout
@@ -28,13 +27,11 @@ def test_without_a_launcher_it_says_which_are_known():
     assert text.startswith("no launcher")
 
 
-@pytest.mark.slow
-def test_processes_that_do_not_come_are_not_waited_for_without_end():
-    text = said(
-        "coordinator_address='127.0.0.1:1', num_processes=2, process_id=1, "
-        "initialization_timeout=2"
-    )
-    assert text.startswith("the processes could not be joined")
+def test_after_jax_was_used_it_is_too_late():
+    options = "coordinator_address='127.0.0.1:1', num_processes=1, process_id=0"
+    program = "import jax.numpy as jnp\njnp.ones(1) + 1\n"
+    text = said(options, program)
+    assert text.startswith("the processes could not be joined: jax.distributed.init")
 
 
 def test_the_command_says_so_in_a_line(tmp_path):
