@@ -4,6 +4,7 @@ from funcnn import gradients as gradients
 from funcnn import layers as layers
 from funcnn import models as models
 from funcnn import ops as ops
+from funcnn import parallel as parallel
 from funcnn import plots as plots
 from funcnn import rules as rules
 from funcnn import training as training

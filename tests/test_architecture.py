@@ -44,7 +44,7 @@ ROOMS = {
         "_memory",
         "_version",
     },
-    "parallel": {"data", "errors", "_tables", "training", "_jax"},
+    "parallel": {"errors", "_tables", "_jax"},
 }
 TOP = "funcnn"  # its __init__, which shows everything but the command line
 LAZY = {room: {*known, "_lazy"} for room, known in ROOMS.items()}

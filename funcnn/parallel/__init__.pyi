@@ -1,0 +1,10 @@
+from funcnn.parallel._chips import CHIPS as CHIPS
+from funcnn.parallel._chips import Chip as Chip
+from funcnn.parallel._compile import CompilationError as CompilationError
+from funcnn.parallel._compile import compile_for as compile_for
+from funcnn.parallel._report import Report as Report
+from funcnn.parallel._targets import MissingCompilerError as MissingCompilerError
+from funcnn.parallel._targets import Target as Target
+from funcnn.parallel._targets import TargetError as TargetError
+from funcnn.parallel._targets import parse_target as parse_target
+from funcnn.parallel._topologies import target_devices as target_devices
