@@ -1,4 +1,4 @@
-"""Meshes and shardings, and compiling for accelerators that are not here."""
+"""Many devices and hosts, and devices that are not here to compile for."""
 
 from funcnn import _lazy
 

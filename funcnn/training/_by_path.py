@@ -1,13 +1,12 @@
 """Optimizers by the paths of parameters, and freezing."""
 
-import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import optax
 
-from funcnn.training._named_arrays import named
+from funcnn._paths import first_fits, named
 
 FROZEN = optax.set_to_zero()
 
@@ -36,17 +35,8 @@ def by_path(
         raise ValueError("a pattern cannot be called 'default'")
 
     def labels(params: Any) -> Any:
-        paths = named(params)
-        fitting = [
-            next((p for p in optimizers if fnmatch.fnmatchcase(path, p)), "default")
-            for path in paths
-        ]
-        unused = ", ".join(sorted(optimizers.keys() - set(fitting)))
-        if unused:
-            raise ValueError(
-                f"by_path: no parameter is left for {unused}; "
-                f"there are {', '.join(paths)}"
-            )
+        fits = first_fits("by_path", named(params), optimizers)
+        fitting = [pattern or "default" for pattern in fits.values()]
         return jax.tree.unflatten(jax.tree.structure(params), fitting)
 
     return optax.partition(by_label, labels)

@@ -10,6 +10,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from funcnn.training._loss import LossFunction, Metrics
+from funcnn.training._places import Places
 
 # of params, state, batch and key
 Value = Callable[[Any, Any, Any, jax.Array], tuple[jax.Array, tuple[Any, Metrics]]]
@@ -54,8 +55,10 @@ def in_precision(loss_fn: LossFunction, precision: DTypeLike | None) -> Value:
     return value
 
 
-def accumulated(value: Value, parts: int) -> Gradients:
+def accumulated(value: Value, parts: int, places: Places) -> Gradients:
     """The gradient by params, and state and metrics, over so many parts of the batch.
+
+    Each gradient is put where its parameter is, so that sums of them are there too.
 
     Raises:
       ValueError: when `parts` is less than 1, or, of the function, when it does not
@@ -63,14 +66,22 @@ def accumulated(value: Value, parts: int) -> Gradients:
     """
     if parts < 1:
         raise ValueError(f"accumulate must be at least 1, got {parts}")
-    gradient: Gradients = jax.grad(value, has_aux=True)
+
+    def gradient(
+        params: Any, state: Any, batch: Any, key: jax.Array
+    ) -> tuple[Any, tuple[Any, Metrics]]:
+        grads, others = jax.grad(value, has_aux=True)(params, state, batch, key)
+        return places.params(grads), others
+
     if parts == 1:
         return gradient
 
     def gradients(
         params: Any, state: Any, batch: Any, key: jax.Array
     ) -> tuple[Any, tuple[Any, Metrics]]:
-        split = jax.tree.map(lambda array: _split(array, parts), batch)
+        split = places.batch_parts(
+            jax.tree.map(lambda array: _split(array, parts), batch)
+        )
         first = jax.tree.map(lambda array: array[0], split)
         grads, (_, metrics) = jax.eval_shape(gradient, params, state, first, key)
         zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (grads, metrics))

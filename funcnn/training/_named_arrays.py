@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -29,20 +28,6 @@ _DTYPES: dict[str, np.dtype] = {
 
 class WeightsError(ValueError):
     """A weights file is damaged, or belongs to another model."""
-
-
-def named(tree: Any) -> dict[str, Any]:
-    """The leaves of a pytree by their paths, such as ``params.0.kernel``.
-
-    Raises:
-      ValueError: when two leaves have one name, as for a key with a dot in it.
-    """
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    keystr = jax.tree_util.keystr
-    by_name = {keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
-    if len(by_name) < len(leaves):
-        raise ValueError("two leaves have one name; is there a dot in a key?")
-    return by_name
 
 
 def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, str]) -> None:

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
+
+from funcnn.parallel._placing import shardings_like
 
 
 class TrainState(NamedTuple):
@@ -28,10 +31,82 @@ class TrainState(NamedTuple):
         optimizer: optax.GradientTransformation,
         key: jax.Array,
         x: jax.Array | jax.ShapeDtypeStruct,
+        *,
+        mesh: Mesh | None = None,
+        partition: Any = None,
     ) -> "TrainState":
-        """The state before the first step, for inputs shaped like the batch `x`."""
-        init_key, train_key = jax.random.split(key)
+        """The state before the first step, for inputs shaped like the batch `x`.
+
+        Args:
+          model: a layer.
+          optimizer: any Optax transformation.
+          key: of the parameters, and of all draws in training.
+          x: a batch, or its shape and dtype.
+          mesh: where the state is made, in parts: see `funcnn.parallel.make_mesh`. No
+            device ever has all of what is split.
+          partition: how parameters are split over the mesh: a mapping from patterns of
+            their paths, as those of `by_path`, to `jax.sharding.PartitionSpec`, or what
+            `funcnn.parallel.fully_sharded` and `tensor_parallel` give; None for
+            parameters that are whole on every device.
+
+        Raises:
+          ValueError: when the partition does not fit the parameters or the mesh.
+        """
         x = jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))
-        params, state = jax.jit(lambda key: model.init(key, x))(init_key)
-        opt_state = jax.jit(optimizer.init)(params)
-        return cls(jnp.zeros((), jnp.int32), params, state, opt_state, train_key)
+
+        def make(key: jax.Array) -> "TrainState":
+            init_key, train_key = jax.random.split(key)
+            params, state = jax.jit(lambda key: model.init(key, x))(init_key)
+            opt_state = jax.jit(optimizer.init)(params)
+            return cls(jnp.zeros((), jnp.int32), params, state, opt_state, train_key)
+
+        check_needs_mesh(mesh, partition)
+        if mesh is None:
+            return make(key)
+        shardings = shardings_of(jax.eval_shape(make, key), mesh, partition)
+        return jax.jit(make, out_shardings=shardings)(key)
+
+    @classmethod
+    def abstract(
+        cls,
+        model: Any,
+        optimizer: optax.GradientTransformation,
+        x: jax.Array | jax.ShapeDtypeStruct,
+        *,
+        mesh: Mesh | None = None,
+        partition: Any = None,
+    ) -> "TrainState":
+        """The shapes and dtypes of what `create` makes, and where they are on the mesh.
+
+        No array is made: a step is compiled for a model, and a mesh, larger than this
+        machine by ``step.lower(TrainState.abstract(...), batch_shapes).compile()``.
+        """
+
+        def make() -> "TrainState":
+            return cls.create(model, optimizer, jax.random.key(0), x)
+
+        check_needs_mesh(mesh, partition)
+        shapes: TrainState = jax.eval_shape(make)
+        if mesh is None:
+            return shapes
+        return jax.tree.map(
+            lambda a, s: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=s),
+            shapes,
+            shardings_of(shapes, mesh, partition),
+        )
+
+
+def shardings_of(train_state: TrainState, mesh: Mesh, partition: Any) -> TrainState:
+    """Where a partition has each leaf of a train state, or of its shapes.
+
+    Raises:
+      ValueError: when it does not fit the parameters or the mesh.
+    """
+    found: TrainState = shardings_like(train_state, train_state.params, mesh, partition)
+    return found
+
+
+def check_needs_mesh(mesh: Mesh | None, partition: Any) -> None:
+    """Raises ValueError for a partition over nothing."""
+    if mesh is None and partition is not None:
+        raise ValueError("a partition needs a mesh: see funcnn.parallel.make_mesh")

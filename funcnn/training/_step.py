@@ -7,13 +7,15 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from funcnn._memory import keep_freed_memory
 from funcnn.training._gradients import accumulated, in_precision
 from funcnn.training._loss import LossFunction, Metrics
+from funcnn.training._places import places_on
 from funcnn.training._reports import gradient_norms_of, optimizer_metrics, skips
-from funcnn.training._state import TrainState
+from funcnn.training._state import TrainState, check_needs_mesh
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
@@ -26,6 +28,8 @@ class StepOptions(TypedDict, total=False):
     remat: bool
     gradient_norms: bool
     stop_at_nonfinite: bool
+    mesh: Mesh | None
+    partition: Any
 
 
 def make_step(
@@ -37,6 +41,8 @@ def make_step(
     remat: bool = False,
     gradient_norms: bool = False,
     stop_at_nonfinite: bool = False,
+    mesh: Mesh | None = None,
+    partition: Any = None,
 ) -> Step:
     """A jitted `step(train_state, batch) -> (train_state, metrics)`.
 
@@ -71,17 +77,29 @@ def make_step(
         state is then ``-1 - n``, where n steps had been done. With
         `optax.apply_if_finite` it is the update that has to be finite. The metrics
         have `finite`, a boolean.
+      mesh: over whose devices the step runs, each with its part of the batch; the
+        loss is that of the whole batch, and statistics of batch norm are too. See
+        `funcnn.parallel.make_mesh`, and `shard_batch` for batches of several hosts.
+      partition: how the parameters are split over the mesh, as for
+        `TrainState.create`; the new train state is split as the old one.
 
     Raises:
-      ValueError: of the step, when the batch has no `accumulate` equal parts; of
-        `make_step`, for a precision that is no float of 16 bits or more, or float16.
+      ValueError: of the step, when the batch has no `accumulate` equal parts for each
+        device, or the partition does not fit; of `make_step`, for a precision that is
+        no float of 16 bits or more, or float16, or a partition without a mesh.
     """
     value = in_precision(loss_fn, precision)
-    gradients = accumulated(jax.checkpoint(value) if remat else value, accumulate)
+    check_needs_mesh(mesh, partition)
+    places = places_on(mesh, partition)
+    gradients = accumulated(
+        jax.checkpoint(value) if remat else value, accumulate, places
+    )
 
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         if jax.default_backend() == "cpu":
             keep_freed_memory()
+        train_state = places.train_state(train_state)
+        batch = places.batch(batch, accumulate)
         count, params, state, opt_state, key = train_state
         grads, (state, metrics) = gradients(
             params, state, batch, jax.random.fold_in(key, count)
@@ -99,7 +117,7 @@ def make_step(
             watched = updates if skips(opt_state) else (grads, metrics["loss"])
             metrics["finite"] = _all_finite(watched)
             new = _kept_unless(metrics["finite"], new, train_state)
-        return new, metrics
+        return places.train_state(new), places.whole(metrics)
 
     return jax.jit(step, donate_argnums=0)
 

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from funcnn._files import rename_whole
+from funcnn._paths import named
 from funcnn.training._named_arrays import (
     WeightsError,
     differences,
-    named,
     read_arrays,
     write_arrays,
 )

@@ -15,10 +15,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from funcnn._files import sync, sync_folder
+from funcnn._paths import named
 from funcnn._untrusted import parse_json, read_regular
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
 from funcnn.training._checkpoints._handler import SaveArrays, read_named
-from funcnn.training._named_arrays import Arrays, differences, named
+from funcnn.training._named_arrays import Arrays, differences
 
 FORMAT = 1  # of the folder; a newer one is refused, an older one has to be read
 _ARRAYS, _PROGRESS, _MANIFEST = "train_state", "progress.json", "manifest.json"
