@@ -3,6 +3,7 @@ from funcnn.parallel._chips import CHIPS as CHIPS
 from funcnn.parallel._chips import Chip as Chip
 from funcnn.parallel._compile import CompilationError as CompilationError
 from funcnn.parallel._compile import compile_for as compile_for
+from funcnn.parallel._largest import largest_batch as largest_batch
 from funcnn.parallel._mesh import make_mesh as make_mesh
 from funcnn.parallel._partition import Partition as Partition
 from funcnn.parallel._partition import fully_sharded as fully_sharded

@@ -60,7 +60,7 @@ class _Meshes:
     def _make(self, mesh: Any) -> Mesh:
         concrete = not isinstance(mesh, AbstractMesh)
         if concrete and set(mesh.devices.flat) <= set(self._devices):
-            return mesh  # type: ignore[no-any-return]
+            return mesh
         sizes = mesh.axis_sizes
         if mesh.size != len(self._devices):
             axes = ", ".join(f"{n}={s}" for n, s in zip(mesh.axis_names, sizes))

@@ -67,12 +67,19 @@ _HOPPER = Cores((9, 0), 132, 128, 4096, 50 * _MIB, 228 * _KIB)
 _BLACKWELL = Cores((10, 0), 148, 128, 8192, 126 * _MIB, 228 * _KIB)
 
 
-def _tpu(name: str, gib: int, flops: float, rest: tuple[float, float], axes: int) -> Chip:
+def _tpu(
+    name: str, gib: int, flops: float, rest: tuple[float, float], axes: int
+) -> Chip:
     return Chip(name, "tpu", gib * _GIB, flops, *rest, f"{_TPU}{name}", axes)
 
 
 def _gpu(
-    name: str, gib: int, flops: float, rest: tuple[float, float], cores: Cores, page: str
+    name: str,
+    gib: int,
+    flops: float,
+    rest: tuple[float, float],
+    cores: Cores,
+    page: str,
 ) -> Chip:
     source = f"{page}; {_CUDA}"
     return Chip(name, "gpu", gib * _GIB, flops, *rest, source, gpu=cores)
@@ -89,7 +96,9 @@ CHIPS = {
         _gpu("a100", 80, 312e12, (2039e9, 300e9), _AMPERE, f"{_NVIDIA}a100/ (SXM)"),
         _gpu("h100", 80, 989.4e12, (3.35e12, 450e9), _HOPPER, f"{_NVIDIA}h100/ (SXM)"),
         _gpu("h200", 141, 989.4e12, (4.8e12, 450e9), _HOPPER, f"{_NVIDIA}h200/ (SXM)"),
-        _gpu("b200", 180, 2250e12, (7.7e12, 900e9), _BLACKWELL, f"{_NVIDIA}hgx/ (B200)"),
+        _gpu(
+            "b200", 180, 2250e12, (7.7e12, 900e9), _BLACKWELL, f"{_NVIDIA}hgx/ (B200)"
+        ),
     )
 }
 """By name."""

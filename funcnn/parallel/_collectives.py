@@ -1,8 +1,8 @@
 """What the devices of a program tell each other, read from the compiled program."""
 
+import dataclasses
 import math
 import re
-from typing import NamedTuple
 
 from funcnn.parallel._hlo import Instruction, Program, array_bytes, type_bytes
 
@@ -21,7 +21,8 @@ _COUNTED = re.compile(r"replica_groups=\[\d+,(\d+)\]")
 _OF_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\] *\{([^}]*)\}")
 
 
-class Collective(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Collective:
     """All collectives of one kind in a step.
 
     Attributes:
@@ -83,7 +84,9 @@ def _payload(program: Program, line: Instruction) -> int:
     if line.op == "all-reduce-start":  # gives its results only
         return sum(sizes)
     large = [size for size in sizes if size > 8]  # beside them there may be contexts
-    return max(sum(_operand_bytes(program, line)), sum(large) // 2, max(sizes, default=0))
+    return max(
+        sum(_operand_bytes(program, line)), sum(large) // 2, max(sizes, default=0)
+    )
 
 
 def _operand_bytes(program: Program, line: Instruction) -> list[int]:

@@ -1,5 +1,6 @@
 """Compiling for a target that need not be here."""
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -7,9 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 
+from funcnn.parallel._carried import has_shardings, placed, unplaced
 from funcnn.parallel._collectives import collectives
 from funcnn.parallel._hlo import Program, parse_hlo
-from funcnn.parallel._carried import has_shardings, placed, unplaced
 from funcnn.parallel._report import Memory, Report
 from funcnn.parallel._targets import Target, TargetError, parse_target
 from funcnn.parallel._topologies import quiet, target_devices
@@ -130,9 +131,7 @@ def _check_devices(target: Target, compiled: Any, devices: list[Any]) -> None:
         )
 
 
-def _report(
-    target: Target, lowered: _Lowered, compiled: Any, seconds: float
-) -> Report:
+def _report(target: Target, lowered: _Lowered, compiled: Any, seconds: float) -> Report:
     program = parse_hlo(compiled.as_text())
     stats = compiled.memory_analysis()
     memory = Memory(
@@ -144,6 +143,7 @@ def _report(
     )
     cost = compiled.cost_analysis() or {}
     counted = "flops" not in cost or has_loops(program)
+    own_seconds, unknown = compiler_seconds(target, cost)
     return Report(
         target,
         lowered.name,
@@ -152,8 +152,8 @@ def _report(
         target.chip.memory if target.chip else None,
         collectives=collectives(program, target.devices),
         compile_seconds=seconds,
-        compiler_seconds=_compiler_seconds(target, cost),
-        notes=_notes(target, program),
+        compiler_seconds=own_seconds,
+        notes=_notes(target, program, unknown),
         **_work(program, lowered, cost, counted),
     )
 
@@ -177,29 +177,42 @@ def _work(
     }
 
 
-def _compiler_seconds(target: Target, cost: dict[str, float]) -> float | None:
-    """Of partitioned programs it is no time: it comes back negative, or too small."""
+def compiler_seconds(
+    target: Target, cost: dict[str, float]
+) -> tuple[float | None, int]:
+    """The compiler's estimate of a step, and of how many instructions it has none.
+
+    It is there for a single TPU. In its sum, each instruction that it has no time for
+    is -1 second, as all collectives are.
+    """
     seconds = cost.get("optimal_seconds", 0.0)
-    alone = target.platform == "tpu" and target.devices == 1
-    return float(seconds) if alone and seconds > 0 else None
+    unknown = max(0, math.ceil(-seconds))
+    # longer ones could hide a whole second
+    short = cost.get("flops", 0.0) < 0.1 * target.chip.flops if target.chip else False
+    if target.platform != "tpu" or target.devices > 1 or not (short or seconds > 0):
+        return None, 0
+    return float(seconds + unknown) or None, unknown
 
 
-def _notes(target: Target, program: Program) -> tuple[str, ...]:
+def _notes(target: Target, program: Program, unknown: int) -> tuple[str, ...]:
     notes = []
+    alone = target.platform == "tpu" and target.devices == 1
     if has_open_loops(program):
         notes.append("A loop has no known end: it is counted as if it ran once.")
-    elif has_loops(program) and target.platform == "tpu" and target.devices == 1:
+    elif has_loops(program) and alone:
         notes.append("The compiler's time is that of loops that run once.")
+    if unknown:
+        notes.append(f"The compiler's time is without {unknown} of the instructions.")
     return tuple(notes)
 
 
-def _refused(
-    target: Target, lowered: _Lowered, message: str, seconds: float
-) -> Report:
+def _refused(target: Target, lowered: _Lowered, message: str, seconds: float) -> Report:
     found = next((m for form in _REFUSED if (m := form.search(message))), None)
     if found is None or target.chip is None:
         said = message.strip().splitlines()[0]
-        raise CompilationError(f"{target.text}: the compiler refuses {lowered.name}: {said}")
+        raise CompilationError(
+            f"{target.text}: the compiler refuses {lowered.name}: {said}"
+        )
     needed, available = (
         int(float(number) * _UNITS[unit])
         for number, unit in (found.group(1, 2), found.group(3, 4))

@@ -85,7 +85,9 @@ class Program:
         end = _constant(bound)
         if counter is None or counter.op != "get-tuple-element" or end is None:
             return None
-        start = self._element(name, loop.operands[0], int(_attribute(counter.rest, "index")))
+        start = self._element(
+            name, loop.operands[0], int(_attribute(counter.rest, "index"))
+        )
         return None if start is None else max(end - start, 0)
 
     def _element(self, name: str, value: str, index: int) -> int | None:
@@ -167,7 +169,13 @@ def _instruction(line: str) -> Instruction | None:
     end = _closing(inside)
     operands = re.findall(r"%([\w.\-]+)", inside[:end])
     return Instruction(
-        name[2], kind, op, tuple(operands), inside[end + 1 :], bool(name[1]), inside[1:end]
+        name[2],
+        kind,
+        op,
+        tuple(operands),
+        inside[end + 1 :],
+        bool(name[1]),
+        inside[1:end],
     )
 
 

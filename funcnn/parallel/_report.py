@@ -136,7 +136,7 @@ class Report:
             "chip": chip and {"name": chip.name, "source": chip.source},
             "memory": memory,
             **{name: getattr(self, name) for name in f"{plain} {derived}".split()},
-            "collectives": [row._asdict() for row in self.collectives],
+            "collectives": [dataclasses.asdict(row) for row in self.collectives],
         }
 
     def to_json(self) -> str:

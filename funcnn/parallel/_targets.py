@@ -66,10 +66,8 @@ def parse_target(text: str) -> Target:
 
 def known_targets() -> str:
     """All of them, in words."""
-    names: dict[str, list[str]] = {}
-    for chip in CHIPS.values():
-        names.setdefault(chip.platform, []).append(f"{chip.platform}:{chip.name}")
-    return ", ".join(["cpu", *sum(names.values(), [])])
+    chips = (f"{chip.platform}:{chip.name}" for chip in CHIPS.values())
+    return ", ".join(["cpu", *chips])
 
 
 def _unknown(text: str) -> TargetError:

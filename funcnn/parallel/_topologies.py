@@ -95,9 +95,9 @@ def _tpu(target: Target) -> list[Any]:
     chip = _chip(target)
     sides = (*target.shape, *(1,) * (3 - len(target.shape)))
     host = tuple(map(min, sides, _SIDES))
-    options: dict[str, Any] = {"chips_per_host_bounds": host}
+    options: list[tuple[str, Any]] = [("chips_per_host_bounds", host)]
     if chip.name == "v4":
-        options["chip_config_name"] = "megacore"  # one device is one chip
+        options.append(("chip_config_name", "megacore"))  # one device is one chip
     slice_name = "x".join(map(str, target.shape))
     return _described(target, "tpu", f"{chip.name}:{slice_name}", options)
 
@@ -111,25 +111,32 @@ def _gpu(target: Target) -> list[Any]:
             f"{target.text}: more than {_GPU_HOST} GPUs are whole hosts of "
             f"{_GPU_HOST}, which {target.devices} is no multiple of"
         )
-    options = {
-        "topology": f"1x{hosts}x{target.devices // hosts}",
-        "target_config": gpu_target_config(chip),
-    }
+    options = [
+        ("topology", f"1x{hosts}x{target.devices // hosts}"),
+        ("target_config", gpu_target_config(chip)),
+    ]
     return _described(target, "cuda", chip.name, options)
 
 
 def _described(
-    target: Target, platform: str, name: str, options: dict[str, Any]
+    target: Target, platform: str, name: str, options: list[tuple[str, Any]]
 ) -> list[Any]:
-    from jax.experimental import topologies
-
     try:
-        found = topologies.get_topology_desc(name, platform, **options)
+        return list(_topology(platform, name, tuple(options)))
     except (jax.errors.JaxRuntimeError, NotImplementedError) as error:
         said = str(error).splitlines()[0]
         raise TargetError(
             f"{target.text}: the installed compiler does not know it: {said}"
         ) from error
+
+
+@functools.cache  # devices of another description of the same are other devices
+def _topology(
+    platform: str, name: str, options: tuple[tuple[str, Any], ...]
+) -> list[Any]:
+    from jax.experimental import topologies
+
+    found = topologies.get_topology_desc(name, platform, **dict(options))
     return list(found.devices)
 
 

@@ -84,7 +84,7 @@ def _is_sliced(user: Instruction, name: str) -> bool:
 def _written(
     line: Instruction, inside: dict[str, Instruction], known: dict[str, Instruction]
 ) -> int:
-    """Bytes of results; where they are another array updated in place, of the update."""
+    """Bytes of results; of an array updated in place, of the update."""
     whole = _far(line.type)
     for part in inside.values():
         if part.op == "dynamic-update-slice" and _far(part.type):
