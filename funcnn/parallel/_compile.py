@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -159,7 +159,7 @@ def _report(target: Target, lowered: _Lowered, compiled: Any, seconds: float) ->
 
 
 def _work(
-    program: Program, lowered: _Lowered, cost: dict[str, float], counted: bool
+    program: Program, lowered: _Lowered, cost: Mapping[str, float], counted: bool
 ) -> dict[str, Any]:
     """The compiler counts a loop as if it ran once, and on GPUs nothing."""
     if counted:
@@ -178,7 +178,7 @@ def _work(
 
 
 def compiler_seconds(
-    target: Target, cost: dict[str, float]
+    target: Target, cost: Mapping[str, float]
 ) -> tuple[float | None, int]:
     """The compiler's estimate of a step, and of how many instructions it has none.
 

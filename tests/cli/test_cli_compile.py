@@ -105,7 +105,7 @@ def test_anybody_s_function_is_compiled(program, name):
     [
         (
             "nothing",
-            "must return (f, args): a function, and a tuple of its arguments; ",
+            "must return (f, args): a function, and a tuple of its arguments",
         ),
         ("half", "got function"),
         ("three", "(mesh, batch_size, more); it is called with the mesh"),

@@ -1,6 +1,6 @@
 """Reports for several CPU devices, as JSON: each case is one function here.
 
-It is run in a process of its own, for the number of devices is chosen before JAX starts.
+It is a process of its own, for the number of devices is chosen before JAX starts.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Compiling for several devices: what is laid out how, and what they tell each other."""
+"""Compiling for several devices: what is where, and what they tell each other."""
 
 import json
 import pathlib

@@ -76,8 +76,7 @@ def test_convolutions_count():
     kernel = jax.ShapeDtypeStruct((3, 3, 3, 4), jnp.float32)
 
     def f(x, kernel):
-        y = jax.lax.map(lambda _: fn.conv(x, kernel, jnp.zeros(4)), jnp.arange(5))
-        return y
+        return jax.lax.map(lambda _: fn.conv(x, kernel, jnp.zeros(4)), jnp.arange(5))
 
     report = compile_for("cpu", f, x, kernel)
     assert report.flops == pytest.approx(5 * 2 * 2 * 8 * 8 * 4 * 27)
@@ -142,10 +141,10 @@ def test_a_tpu_that_refuses_a_program_for_its_memory_reports_so(monkeypatch):
 def refused(monkeypatch, said):
     monkeypatch.setattr(_compile, "target_devices", lambda target: jax.devices()[:1])
 
-    def compile(*args, **kwargs):
+    def refuse(*args, **kwargs):
         raise jax.errors.JaxRuntimeError(said)
 
-    monkeypatch.setattr(jax.stages.Lowered, "compile", compile)
+    monkeypatch.setattr(jax.stages.Lowered, "compile", refuse)
     return compile_for("tpu:v5e", product, SQUARE, SQUARE)
 
 

@@ -41,10 +41,12 @@ def test_a_target_is_read(text, platform, chip, shape):
 
 @pytest.mark.parametrize(
     "text",
-    "tpu gpu tpu:v9 tpu:h100 gpu:v5e:4 gpu:h100:0 gpu:h100:-1 gpu:h100:2x2 gpu:h100:8:1 "
-    "cpu:0 cpu:x cpu:1:1 tpu:v5e:2x2x2 tpu:v5e:4xx4 tpu:v5e:99999x99999 "
-    "gpu:h100:٣ x".split()
-    + [""],
+    [
+        "",
+        *"tpu gpu x tpu:v9 tpu:h100 gpu:v5e:4 cpu:0 cpu:x cpu:1:1".split(),
+        *"gpu:h100:0 gpu:h100:-1 gpu:h100:2x2 gpu:h100:8:1 gpu:h100:٣".split(),
+        *"tpu:v5e:2x2x2 tpu:v5e:4xx4 tpu:v5e:99999x99999".split(),
+    ],
 )
 def test_of_an_unknown_target_the_known_ones_are_listed(text):
     with pytest.raises(TargetError) as caught:
