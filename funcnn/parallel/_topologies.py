@@ -26,6 +26,7 @@ _GPU_HOST = 8  # devices of one
 # Read when libtpu is loaded: it looks for no TPU, and says nothing of there being none.
 _OF_LIBTPU = {
     "TPU_SKIP_MDS_QUERY": "1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # in several processes: it uses no device
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_MIN_LOG_LEVEL": "4",
