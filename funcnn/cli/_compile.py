@@ -104,8 +104,8 @@ compile_.__doc__ = f"""{compile_.__doc__}
 
 Says what a step needs on each chip: memory, operations, bytes, collectives, and
 estimates of its time. The target's compiler has to be installed, the device not: for
-TPUs pip install "jax[tpu]"; for GPUs, in an environment of its own, jax-cuda12-plugin,
-jax-cuda12-pjrt and nvidia-cuda-nvcc-cu12.
+TPUs pip install 'funcnn[cli,tpu]', for GPUs 'funcnn[cli,gpu]', each in an environment
+of its own.
 
 \b
 funcnn compile --target tpu:v5e:4x4 cnn --batch-size 4096

@@ -161,15 +161,14 @@ def _need_cuda(text: str) -> None:
     if not any(map(_is_installed, plugins)):
         version = importlib.metadata.version("jaxlib")
         raise MissingCompilerError(
-            f"{text} needs the CUDA compiler: pip install --no-deps "
-            f"jax-cuda12-plugin=={version} jax-cuda12-pjrt=={version} "
-            "nvidia-cuda-nvcc-cu12"
+            f"{text} needs the CUDA compiler: pip install "
+            f"jax-cuda12-plugin=={version} nvidia-cuda-nvcc-cu12"
         )
     _cuda_tools()
     if shutil.which("ptxas") is None:
         raise MissingCompilerError(
             f"{text} needs NVIDIA's assembler, ptxas: "
-            "pip install --no-deps nvidia-cuda-nvcc-cu12"
+            "pip install nvidia-cuda-nvcc-cu12"
         )
 
 

@@ -50,7 +50,7 @@ def program(tmp_path):
 
 @pytest.mark.parametrize(
     ("target", "needed"),
-    [("tpu:v5e:2x2", 'pip install "jax[tpu]"'), ("gpu:h100:8", "jax-cuda12-pjrt==")],
+    [("tpu:v5e:2x2", 'pip install "jax[tpu]"'), ("gpu:h100:8", "jax-cuda12-plugin==")],
 )
 def test_without_a_compiler_one_line_says_what_to_install(target, needed):
     done = run("compile", "--target", target)

@@ -80,7 +80,7 @@ def nothing_installed(monkeypatch):
     ("text", "said"),
     [
         ("tpu:v5e:2x2", r'pip install "jax\[tpu\]"$'),
-        ("gpu:h100:8", r"pip install --no-deps jax-cuda12-plugin==[\d.]+ "),
+        ("gpu:h100:8", r"pip install jax-cuda12-plugin==[\d.]+ "),
     ],
 )
 def test_without_a_compiler_one_line_says_what_to_install(text, said):
