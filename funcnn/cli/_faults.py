@@ -8,7 +8,12 @@ from typing import Any
 import typer
 
 from funcnn.data import DataError
+<<<<<<< HEAD
 from funcnn.errors import LaunchError, LayerError
+=======
+from funcnn.errors import LayerError
+from funcnn.parallel import CompilationError, TargetError
+>>>>>>> accel
 from funcnn.training import CheckpointError, NonFiniteError, WeightsError
 
 
@@ -36,10 +41,11 @@ def _failures() -> Iterator[None]:
         WeightsError,
         CheckpointError,
         NonFiniteError,
+        CompilationError,
         ImportError,
     ) as error:
         _fail(str(error))
-    except InputError as error:
+    except (InputError, TargetError) as error:
         _fail(str(error), 2)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
