@@ -213,15 +213,14 @@ def _varying_as_it_will(f: Callable[..., Any], init: Any, xs: Any) -> Any:
 
     first = jax.tree.map(one, xs)
     while True:  # each time some leaf varies over more of the axes
-        leaves, tree = jax.tree.flatten(init)
+        leaves = jax.tree.leaves(init)
         after = jax.make_jaxpr(lambda carry: f(carry, first)[0])(init).out_avals
         own = [varying_axes(x) for x in leaves]
         more = [a | b.manual_axis_type.varying for a, b in zip(own, after, strict=True)]
         if more == own:
             return init
-        init = tree.unflatten(
-            varying_over(jnp.asarray(x), a) for x, a in zip(leaves, more)
-        )
+        lifted = [varying_over(jnp.asarray(x), a) for x, a in zip(leaves, more)]
+        init = jax.tree.unflatten(jax.tree.structure(init), lifted)
 
 
 def is_about_varying(error: BaseException) -> bool:
