@@ -7,12 +7,28 @@ object that can expand itself. They are told by what they hold, not by their nam
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.extend as jex
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
+from jax.sharding import NamedSharding, PartitionSpec
+
+
+class Rows(NamedTuple):
+    """A batch that is split over the devices of a mesh: their number, and where."""
+
+    number: int
+    sharding: Any
+
+
+partitioned = jax.make_user_context(default_value=None)
+"""The `Rows` of the batch, while a compiler is to split what is traced over a mesh.
+
+A loop over parts of the batch, or over heads, would then have every device gather all
+of them. It is part of `jax.jit`'s cache key, as `funcnn.rules.use_references` is.
+"""
 
 Equation = jex.core.JaxprEqn
 _CLASSIC = (jax.custom_vjp, jax.custom_jvp, custom_vmap)
@@ -196,6 +212,28 @@ def varying_over(cotangent: jax.Array, axes: frozenset[str]) -> jax.Array:
     return cotangent
 
 
+def with_split_rows(x: Any) -> Any:
+    """What a layer gives, with its rows where those of the batch are.
+
+    Parameters are split too, and a compiler may otherwise split features as they are,
+    and gather the batch.
+    """
+    rows: Rows | None = partitioned.value
+    if rows is None:
+        return x
+
+    def one(x: Any) -> Any:
+        if not hasattr(x, "shape") or x.shape[:1] != (rows.number,):
+            return x
+        others = [PartitionSpec.UNCONSTRAINED] * (x.ndim - 1)
+        spec = PartitionSpec(*rows.sharding.spec, *others)
+        return jax.lax.with_sharding_constraint(
+            x, NamedSharding(rows.sharding.mesh, spec)
+        )
+
+    return jax.tree.map(one, x)
+
+
 def scan(f: Callable[..., Any], init: Any, xs: Any = None, **options: Any) -> Any:
     """`lax.scan`, of a carry that may begin as the same on all devices of a mesh.
 
@@ -213,15 +251,14 @@ def _varying_as_it_will(f: Callable[..., Any], init: Any, xs: Any) -> Any:
 
     first = jax.tree.map(one, xs)
     while True:  # each time some leaf varies over more of the axes
-        leaves, tree = jax.tree.flatten(init)
+        leaves = jax.tree.leaves(init)
         after = jax.make_jaxpr(lambda carry: f(carry, first)[0])(init).out_avals
         own = [varying_axes(x) for x in leaves]
         more = [a | b.manual_axis_type.varying for a, b in zip(own, after, strict=True)]
         if more == own:
             return init
-        init = tree.unflatten(
-            varying_over(jnp.asarray(x), a) for x, a in zip(leaves, more)
-        )
+        lifted = [varying_over(jnp.asarray(x), a) for x, a in zip(leaves, more)]
+        init = jax.tree.unflatten(jax.tree.structure(init), lifted)
 
 
 def is_about_varying(error: BaseException) -> bool:

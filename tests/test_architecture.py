@@ -43,6 +43,7 @@ ROOMS = {
         "_untrusted",
         "_memory",
         "_paths",
+        "_jax",
         "_version",
         "parallel",
     },

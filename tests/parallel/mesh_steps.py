@@ -1,12 +1,14 @@
 """Steps on eight devices: the single device's losses and gradients, in one program."""
 
 import functools
+import itertools
+import logging
 
 import jax
 import numpy as np
 import optax
 import pytest
-from executions import executions
+from executions import executions_on_many
 from jax import lax
 from jax.sharding import PartitionSpec as P
 from sharded_examples import (
@@ -28,7 +30,18 @@ from sharded_examples import (
 import funcnn as fn
 
 every_example = pytest.mark.parametrize("name", EXAMPLES)
-every_partition = pytest.mark.parametrize("partition", PARTITIONS)
+QUICK = [
+    ("digits", "data parallel"),
+    ("digits", "mixture"),
+    ("language", "mixture"),
+]
+every_way = pytest.mark.parametrize(
+    ("name", "partition"),
+    [
+        pytest.param(*way, marks=() if way in QUICK else pytest.mark.slow)
+        for way in itertools.product(EXAMPLES, PARTITIONS)
+    ],
+)
 
 
 @functools.cache
@@ -46,8 +59,7 @@ def assert_close(got, wanted):
         np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, np.abs(b).max()), rtol=0)
 
 
-@every_example
-@every_partition
+@every_way
 def test_losses_and_gradients_are_the_single_device_s(name, partition):
     sizes, partition = PARTITIONS[partition]
     mesh = parallel.make_mesh(*sizes)
@@ -60,6 +72,7 @@ def test_losses_and_gradients_are_the_single_device_s(name, partition):
     assert_close(state.state, wanted_state.state)
 
 
+@pytest.mark.slow
 @every_example
 def test_a_batch_in_parts_is_that_of_a_single_device(name):
     mesh = parallel.make_mesh(4, 2)
@@ -69,26 +82,13 @@ def test_a_batch_in_parts_is_that_of_a_single_device(name):
     assert_close(got[1], wanted[1])
 
 
+@pytest.mark.slow
 def test_all_options_together_give_the_single_device_s_losses():
     options = {"remat": True, "gradient_norms": True, "stop_at_nonfinite": True}
     mesh = parallel.make_mesh(2, 2)
     got = trained(example("language"), mesh, MIXTURE, steps=2, **options)
     wanted = alone("language")
     np.testing.assert_allclose(got[0], wanted[0][:2], atol=1e-5, rtol=0)
-
-
-def test_the_split_is_as_said_and_stays():
-    mesh = parallel.make_mesh(4, 2)
-    model, before = example("language"), started(example("language"), mesh, MIXTURE)
-    step = training.make_step(model.loss, OPTIMIZER, mesh=mesh, partition=MIXTURE)
-    was = jax.tree.map(lambda leaf: leaf.sharding, before)
-    after, metrics = step(before, model.batches[0])
-    assert jax.tree.map(lambda leaf: leaf.sharding, after) == was
-    assert after.params[1]["attention"]["query"]["kernel"].sharding.spec == P(
-        None, "data", "model"
-    )
-    assert all(m.sharding.is_fully_replicated for m in metrics.values())
-    assert len(metrics["loss"].sharding.device_set) == 8
 
 
 def counting(loss_fn):
@@ -102,29 +102,35 @@ def counting(loss_fn):
     return counted, calls
 
 
-@pytest.mark.parametrize("partition", [None, MIXTURE], ids=["replicated", "mixture"])
-def test_a_step_is_traced_and_compiled_once_is_one_dispatch_and_donates(partition):
+@pytest.mark.parametrize(
+    "partition",
+    [pytest.param(None, marks=pytest.mark.slow), MIXTURE],
+    ids=["replicated", "mixture"],
+)
+def test_a_step_is_compiled_once_is_one_dispatch_and_donates(partition):
     mesh, model = parallel.make_mesh(4, 2), example("digits")
     loss, calls = counting(model.loss)
     step = training.make_step(loss, OPTIMIZER, mesh=mesh, partition=partition)
     state = started(model, mesh, partition)
-    leaves = jax.tree.leaves((state.params, state.opt_state))
-    with jax.log_compiles(False), compilations() as compiled:
+    before = jax.tree.leaves((state.params, state.opt_state[1]))
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
+    with compilations() as compiled:
         for batch in model.batches[:3]:
-            state, _ = step(state, batch)
+            state, metrics = step(state, parallel.shard_batch(batch, mesh))
     assert len(calls) == 1
     assert compiled.count("jit(step)") == 1
-    assert all(leaf.is_deleted() for leaf in leaves)
-    ran = executions(step, state, parallel.shard_batch(model.batches[3], mesh))
-    assert ran == mesh.size
+    assert all(leaf.is_deleted() for leaf in before)
+    assert jax.tree.map(lambda leaf: leaf.sharding, state) == shardings
+    assert all(m.sharding.is_fully_replicated for m in metrics.values())
+    assert len(metrics["loss"].sharding.device_set) == mesh.size
+    batch = parallel.shard_batch(model.batches[3], mesh)
+    assert executions_on_many(step, state, batch) == ["jit_step"]
 
 
 class compilations(list):
     """The names of what JAX compiles inside of it."""
 
     def __enter__(self):
-        import logging
-
         self._logger = logging.getLogger("jax._src.interpreters.pxla")
         self._before = self._logger.level, self._logger.propagate
         self._handler = logging.Handler()
@@ -141,6 +147,7 @@ class compilations(list):
         self._logger.level, self._logger.propagate = self._before
 
 
+@pytest.mark.slow
 def test_a_state_and_a_batch_that_are_not_on_the_mesh_are_put_there():
     mesh, model = parallel.make_mesh(), example("digits")
     step = training.make_step(model.loss, OPTIMIZER, mesh=mesh, partition=FSDP)
@@ -149,6 +156,7 @@ def test_a_state_and_a_batch_that_are_not_on_the_mesh_are_put_there():
     assert state.params[8]["kernel"].sharding.spec == P("data")
 
 
+@pytest.mark.slow
 def test_a_partition_by_patterns_is_the_single_device_s_too():
     by_path = {"8.kernel": P(None, "model"), "*.bias": P(), "0.kernel": P()}
     losses, *_ = trained(example("digits"), parallel.make_mesh(2, 4), by_path, steps=3)
@@ -198,12 +206,18 @@ def without_dropout(name, axis_name=None):
         return language(dropout=0)
     return digits(axis_name)._replace(
         model=fn.Chain(
-            *(x for x in digits(axis_name).model.layers if not isinstance(x, fn.Dropout))
+            *(
+                x
+                for x in digits(axis_name).model.layers
+                if not isinstance(x, fn.Dropout)
+            )
         )
     )
 
 
-@every_example
+@pytest.mark.parametrize(
+    "name", ["digits", pytest.param("language", marks=pytest.mark.slow)]
+)
 def test_in_shard_map_losses_and_gradients_are_the_single_device_s(name):
     one, many = without_dropout(name), without_dropout(name, "data")
     mesh, optimizer = parallel.make_mesh(8), optax.sgd(0.05, momentum=0.9)

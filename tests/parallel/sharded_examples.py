@@ -49,8 +49,7 @@ def language(dropout=0.1):
         norm=fn.RMSNorm(),
         dropout=fn.Dropout(dropout) if dropout else None,
     )
-    gated = fn.TransformerBlock(fn.MultiHeadAttention(4), fn.GatedFeedForward(16))
-    model = fn.Chain(fn.Embed(24, 16), fn.Repeat(block, 2), gated, fn.Dense(24))
+    model = fn.Chain(fn.Embed(24, 16), fn.Repeat(block, 2), fn.Dense(24))
     draw = np.random.default_rng(0)
     tokens = draw.integers(0, 24, (4, 16, 7)).astype(np.int32)
     return Example(model, tuple((rows[:, :-1], rows[:, 1:]) for rows in tokens))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn._jax import scan
+from funcnn._jax import partitioned, scan
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
 from funcnn.ops._attention._blocks import (
@@ -179,9 +179,13 @@ def _forward(query, key, value, bias, mask, scale, reach, sizes):
 
 
 def _by_platform(run, together, entries, args):
-    """On a CPU few heads at once, whose scores stay in its cache; elsewhere all."""
-    if together >= entries:
-        return run(*args, together=max(1, entries))
+    """On a CPU few heads at once, whose scores stay in its cache; elsewhere all.
+
+    All too where heads, or examples, are on several devices.
+    """
+    if together >= entries or partitioned.value is not None:
+        together = entries
+        return run(*args, together=max(1, together))
     return lax.platform_dependent(
         *args,
         cpu=functools.partial(run, together=together),
