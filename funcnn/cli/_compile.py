@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import jax
 import typer
 
-from funcnn.cli._choices import MODELS, ModelName, Partitioning, Precision
+from funcnn.cli._choices import ModelName, Partitioning, Precision
+from funcnn.cli._compile_models import COMPILABLE
 from funcnn.cli._compile_programs import Program, training_step, users_program
 from funcnn.cli._compile_progress import Display, shown
 from funcnn.cli._faults import InputError, reported
@@ -37,8 +38,8 @@ def compile_(
         str,
         typer.Argument(
             metavar="MODEL|MODULE:FUNCTION",
-            help=f"{' or '.join(MODELS)}: its training step; or what makes a program: "
-            "see above.",
+            help=f"{', '.join(COMPILABLE)}: its training step; or what makes a "
+            "program: see above.",
         ),
     ] = ModelName.CNN.value,
     batch_size: Annotated[
@@ -104,13 +105,14 @@ compile_.__doc__ = f"""{compile_.__doc__}
 
 Says what a step needs on each chip: memory, operations, bytes, collectives, and
 estimates of its time. The target's compiler has to be installed, the device not: for
-TPUs pip install 'funcnn[cli,tpu]', for GPUs 'funcnn[cli,gpu]', each in an environment
-of its own.
+TPUs it is funcnn's extra tpu, for GPUs the extra gpu, each in an environment of its
+own.
 
 \b
 funcnn compile --target tpu:v5e:4x4 cnn --batch-size 4096
 funcnn compile --target gpu:h100:8 mlp --partition fsdp --json
 funcnn compile --target tpu:v5e:1 cnn --largest-batch
+funcnn compile --target tpu:v5e:16 transformer-1b --partition fsdp --precision bfloat16
 funcnn compile --target tpu:v5e:64 my/model.py:step --mesh data=16,model=4
 
 FUNCTION is called with the mesh, of axes data and model, over the target's devices; if
@@ -158,11 +160,11 @@ def _is_integer(text: str) -> bool:
 def _program(
     name: str, mesh: Any, partition: Partitioning, precision: Precision
 ) -> tuple[Program, bool]:
-    if name in MODELS:
+    if name in COMPILABLE:
         return training_step(name, mesh, partition, precision.value), True
     if ":" not in name:
         raise InputError(
-            f"there is no model {name!r}: there are {', '.join(MODELS)}; "
+            f"there is no model {name!r}: there are {', '.join(COMPILABLE)}; "
             "a function is MODULE:FUNCTION or path/to/file.py:FUNCTION"
         )
     return users_program(name, mesh)

@@ -4,13 +4,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
 import funcnn
-from funcnn.cli._choices import MODELS, Partitioning
+from funcnn.cli._choices import Partitioning
+from funcnn.cli._compile_models import COMPILABLE
 from funcnn.cli._faults import InputError
 from funcnn.cli._imports import calling_users_code, imported
 from funcnn.parallel import Partition, fully_sharded, tensor_parallel
@@ -18,7 +17,6 @@ from funcnn.parallel._batch import batch_sharding
 from funcnn.training import TrainState, make_step, supervised
 
 Program = Callable[[int], tuple[Callable[..., Any], tuple[Any, ...]]]
-_IMAGE, _CLASSES = (28, 28, 1), 10  # of the data sets that `funcnn train` fetches
 
 PARTITIONS: dict[str, Callable[[], Partition | None]] = {
     "replicated": lambda: None,
@@ -32,7 +30,8 @@ def training_step(
     name: str, mesh: Mesh, partitioning: Partitioning, precision: str
 ) -> Program:
     """The step of one of our models, with Adam, by size of its batch."""
-    model = MODELS[name](_CLASSES)
+    compilable = COMPILABLE[name]
+    model = compilable.make()
     optimizer = optax.adam(1e-3)
     partition = PARTITIONS[partitioning.value]()
     step = make_step(
@@ -44,13 +43,11 @@ def training_step(
     )
 
     def program(batch_size: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        rows = batch_sharding(mesh)
-        images = jax.ShapeDtypeStruct((batch_size, *_IMAGE), jnp.float32, sharding=rows)
-        labels = jax.ShapeDtypeStruct((batch_size,), jnp.int32, sharding=rows)
+        batch = compilable.batch(batch_size, batch_sharding(mesh))
         state = TrainState.abstract(
-            model, optimizer, images, mesh=mesh, partition=partition
+            model, optimizer, batch[0], mesh=mesh, partition=partition
         )
-        return step, (state, (images, labels))
+        return step, (state, batch)
 
     return program
 

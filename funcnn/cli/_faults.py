@@ -8,12 +8,8 @@ from typing import Any
 import typer
 
 from funcnn.data import DataError
-<<<<<<< HEAD
 from funcnn.errors import LaunchError, LayerError
-=======
-from funcnn.errors import LayerError
 from funcnn.parallel import CompilationError, TargetError
->>>>>>> accel
 from funcnn.training import CheckpointError, NonFiniteError, WeightsError
 
 

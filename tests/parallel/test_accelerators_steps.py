@@ -22,10 +22,15 @@ pytestmark = pytest.mark.accelerators
 
 IMAGES = jax.ShapeDtypeStruct((8, 28, 28, 1), jnp.float32)
 LABELS = jax.ShapeDtypeStruct((8,), jnp.int32)
+TOKENS = jax.ShapeDtypeStruct((8, 128), jnp.int32)
 # A new model is one entry: what it is trained on.
 MODELS = {
     "mlp": (lambda: fn.models.mlp(10), (IMAGES, LABELS)),
     "cnn": (lambda: fn.models.cnn(10), (IMAGES, LABELS)),
+    "transformer": (
+        lambda: fn.models.transformer(256, width=128, depth=2, heads=2),
+        (TOKENS, TOKENS),
+    ),
 }
 
 
