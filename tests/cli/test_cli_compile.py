@@ -121,7 +121,7 @@ def test_what_is_no_program_is_refused_in_one_line(program, name, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["resnet"], "there are mlp, cnn; a function is MODULE:FUNCTION"),
+        (["resnet"], "there are mlp, cnn, transformer, transformer-1b; a function is"),
         (["--mesh", "data=3"], "--mesh data=3: make_mesh: data=3 times model=1 are 3"),
         (["--mesh", "rows=3"], "--mesh needs sizes of data and model"),
         (["--mesh", "data=1,data=1"], "--mesh needs sizes of data and model"),
