@@ -167,8 +167,7 @@ def _need_cuda(text: str) -> None:
     _cuda_tools()
     if shutil.which("ptxas") is None:
         raise MissingCompilerError(
-            f"{text} needs NVIDIA's assembler, ptxas: "
-            "pip install nvidia-cuda-nvcc-cu12"
+            f"{text} needs NVIDIA's assembler, ptxas: pip install nvidia-cuda-nvcc-cu12"
         )
 
 

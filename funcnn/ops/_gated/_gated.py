@@ -19,6 +19,7 @@ from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, wide
+from funcnn.ops._platforms import made_again
 from funcnn.ops._pointwise import _exponential, _gelu
 from funcnn.ops._pointwise._scaling import rounded
 from funcnn.rules import rule
@@ -80,13 +81,30 @@ def _gated(name, plain, value, slope):
 
     def backward(axis, x, g):
         # Nothing is shared with the forward pass: to keep it costs more than f itself.
-        a, b = jnp.split(wide(lax.optimization_barrier(x)), 2, axis)
+        a, b = jnp.split(wide(made_again(x)), 2, axis)
         g = wide(g)
         da, db = (rounded(d) for d in (value(b).times(g), slope(b).times(g * a)))
-        # `stack` is one loop, of which `concatenate` makes three, and two arrays.
-        return (jnp.stack([da, db], axis).reshape(x.shape),)
+        return (_joined(da, db, axis),)
 
     return rule(reference, forward, backward, static="axis", cases=_cases, name=name)
+
+
+def _joined(a, b, axis):
+    """Both halves as one array."""
+
+    def by_stacking(a, b):
+        # one loop on CPU, where `concatenate` makes three, and two arrays
+        shape = (*a.shape[:axis], 2 * a.shape[axis], *a.shape[axis + 1 :])
+        return jnp.stack([a, b], axis).reshape(shape)
+
+    def by_padding(a, b):
+        # which compilers for TPUs make together with what is padded
+        n, zero = a.shape[axis], jnp.zeros((), a.dtype)
+        before, after = ([(0, 0, 0)] * a.ndim for _ in range(2))
+        before[axis], after[axis] = (n, 0, 0), (0, n, 0)
+        return lax.pad(a, zero, after) + lax.pad(b, zero, before)
+
+    return lax.platform_dependent(a, b, cpu=by_stacking, default=by_padding)
 
 
 def _cases(normal):
