@@ -178,6 +178,51 @@ def varying(x: Any, axis: str) -> Any:
     return jax.lax.pcast(x, axis, to="varying")
 
 
+def varying_axes(x: Any) -> frozenset[str]:
+    """The axes of a mesh over which a value is not the same on all devices."""
+    return frozenset(jax.typeof(x).manual_axis_type.varying)
+
+
+def varying_over(cotangent: jax.Array, axes: frozenset[str]) -> jax.Array:
+    """The cotangent of a value that varies over these axes, and no others.
+
+    Over those where the value is the same, it is summed.
+    """
+    own = varying_axes(cotangent)
+    if summed := own - axes:
+        cotangent = jax.lax.psum(cotangent, tuple(sorted(summed)))
+    if more := axes - own:
+        cotangent = jax.lax.pcast(cotangent, tuple(sorted(more)), to="varying")
+    return cotangent
+
+
+def scan(f: Callable[..., Any], init: Any, xs: Any = None, **options: Any) -> Any:
+    """`lax.scan`, of a carry that may begin as the same on all devices of a mesh.
+
+    Inside `shard_map` a sum over what varies from device to device varies too, and JAX
+    wants the zero that it begins with to do so from the start.
+    """
+    if jax.sharding.get_abstract_mesh().manual_axes:
+        init = _varying_as_it_will(f, init, xs)
+    return jax.lax.scan(f, init, xs, **options)
+
+
+def _varying_as_it_will(f: Callable[..., Any], init: Any, xs: Any) -> Any:
+    def one(x: Any) -> jax.Array:
+        return varying_over(jnp.zeros(x.shape[1:], x.dtype), varying_axes(x))
+
+    first = jax.tree.map(one, xs)
+    while True:  # each time some leaf varies over more of the axes
+        leaves = jax.tree.leaves(init)
+        after = jax.make_jaxpr(lambda carry: f(carry, first)[0])(init).out_avals
+        own = [varying_axes(x) for x in leaves]
+        more = [a | b.manual_axis_type.varying for a, b in zip(own, after, strict=True)]
+        if more == own:
+            return init
+        lifted = [varying_over(jnp.asarray(x), a) for x, a in zip(leaves, more)]
+        init = jax.tree.unflatten(jax.tree.structure(init), lifted)
+
+
 def is_about_varying(error: BaseException) -> bool:
     """Whether JAX refuses a program for what varies over a mesh and what does not."""
     text = str(error).lower()

@@ -4,11 +4,13 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from funcnn import _jax
 
 use_references = jax.make_user_context(default_value=False)
 """While it is True, a rule traces its reference in place of its forward pass.
@@ -185,6 +187,18 @@ def _forward_pair(
     return pair
 
 
+class _Type(NamedTuple):
+    """That of an array, and over which axes of a mesh, in `shard_map`, it varies."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    varying: frozenset[str]
+
+    @classmethod
+    def of(cls, x: Any) -> "_Type":
+        return cls(jnp.shape(x), jax.typeof(x).dtype, _jax.varying_axes(x))
+
+
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class _Primals:
@@ -192,12 +206,12 @@ class _Primals:
 
     names: tuple[str, ...]
     trees: tuple[Any, ...]
-    types: tuple[tuple[tuple[tuple[int, ...], Any], ...], ...]
+    types: tuple[tuple["_Type", ...], ...]
 
     @classmethod
     def of(cls, args: dict[str, Any]) -> "_Primals":
         flat = [jax.tree.flatten(arg) for arg in args.values()]
-        types = [tuple((jnp.shape(x), jax.typeof(x).dtype) for x in f[0]) for f in flat]
+        types = [tuple(_Type.of(x) for x in leaves) for leaves, _ in flat]
         return cls(tuple(args), tuple(tree for _, tree in flat), tuple(types))
 
     def conform(self, op: str, cotangents: Any) -> tuple[Any, ...]:
@@ -227,12 +241,11 @@ def _conform(where: str, tree: Any, types: Any, cotangent: Any) -> Any:
             f"got {jax.tree.structure(cotangent)}"
         ) from error
     rows = zip(types, leaves, strict=True)
-    return tree.unflatten(
-        _conform_leaf(where, shape, dtype, leaf) for (shape, dtype), leaf in rows
-    )
+    return tree.unflatten(_conform_leaf(where, type_, leaf) for type_, leaf in rows)
 
 
-def _conform_leaf(where: str, shape: tuple[int, ...], dtype: Any, leaf: Any) -> Any:
+def _conform_leaf(where: str, type_: _Type, leaf: Any) -> Any:
+    shape, dtype, varying = type_
     differentiable = jnp.issubdtype(dtype, jnp.inexact)
     if leaf is None:
         return jnp.zeros(shape, dtype) if differentiable else _no_tangent(shape)
@@ -259,7 +272,8 @@ def _conform_leaf(where: str, shape: tuple[int, ...], dtype: Any, leaf: Any) -> 
         raise TypeError(
             f"{where}: its cotangent must be castable to {dtype}, got {given.dtype}"
         )
-    return jnp.asarray(leaf, dtype)
+    # What is the same on all devices has a gradient that is the sum over them.
+    return _jax.varying_over(jnp.asarray(leaf, dtype), varying)
 
 
 def _no_tangent(shape: tuple[int, ...]) -> np.ndarray:

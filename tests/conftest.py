@@ -26,6 +26,8 @@ _CACHE = pathlib.Path(__file__).parent.parent / ".jax_cache" / _WORKER
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+if "FUNCNN_TEST_DEVICES" in os.environ:  # see tests/parallel
+    jax.config.update("jax_num_cpu_devices", int(os.environ["FUNCNN_TEST_DEVICES"]))
 
 # For the benchmarks, which are not installed; last, so that the installed package is.
 sys.path.append(str(pathlib.Path(__file__).parent.parent))

@@ -1,6 +1,6 @@
 """The order of the data, as a pure function of (seed, epoch, position)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -83,6 +83,33 @@ def batches(
             0..count_batches(n, batch_size), or see `order`.
     """
     arrays = tuple(np.asarray(array) for array in data)
+    rows = batch_rows(arrays, batch_size, seed=seed, epoch=epoch, start=start)
+    return (tuple(array[own] for array in arrays) for own in rows)
+
+
+def batch_rows(
+    arrays: Sequence[np.ndarray],
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    start: int = 0,
+) -> np.ndarray:
+    """Choose the rows of each batch of an epoch.
+
+    Args:
+        arrays: of equal length n; only their length is looked at.
+        batch_size: examples in a batch.
+        seed: the run's seed; see `order`.
+        epoch: the epoch; see `order`.
+        start: the batch to begin with.
+
+    Returns:
+        The rows, from 0 to n - 1, int64 (batches from start on, batch_size).
+
+    Raises:
+        DataError: as `batches`.
+    """
     lengths = [len(array) for array in arrays]
     if len(set(lengths)) != 1:
         raise DataError(f"data must be arrays of one length, but has {lengths}")
@@ -90,5 +117,4 @@ def batches(
     if not 0 <= start <= count:
         raise DataError(f"start must be from 0 to {count}, but is {start}")
     indices = order(lengths[0], seed=seed, epoch=epoch)
-    rows = indices[: count * batch_size].reshape(count, batch_size)
-    return (tuple(array[row] for array in arrays) for row in rows[start:])
+    return indices[: count * batch_size].reshape(count, batch_size)[start:]

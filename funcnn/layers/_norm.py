@@ -1,11 +1,13 @@
 """Normalization layers."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
 from funcnn.errors import LayerError, ShapeError
+from funcnn.layers._conv import hashable
 from funcnn.layers._layer import Layer, Params, State, parameter_dtype
 from funcnn.ops import (
     batch_norm,
@@ -13,6 +15,7 @@ from funcnn.ops import (
     group_norm,
     instance_norm,
     layer_norm,
+    moments,
     rms_norm,
 )
 
@@ -151,12 +154,19 @@ class BatchNorm(Layer):
     In training it takes the statistics of the batch and moves the stored ones
     towards them, stored = momentum * stored + (1 - momentum) * batch; otherwise it
     uses the stored ones. As in Flax, the variance is the biased one in both.
+    Inside `jax.shard_map` or `jax.vmap`, `axis_name` names the axis, or axes, over
+    which the batch is split: the statistics are then those of all of it. Under
+    `jax.jit` alone, on a mesh too, they are anyway.
     Parameters: scale (c,), of ones, and bias (c,), of zeros.
     State: mean (c,), of zeros, and var (c,), of ones, in float32 or wider.
     """
 
     momentum: float = 0.99
     eps: float = 1e-5
+    axis_name: str | Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        hashable(self, "axis_name")
 
     def init(
         self, key: jax.Array, x: jax.Array | jax.ShapeDtypeStruct
@@ -183,12 +193,29 @@ class BatchNorm(Layer):
         if not train:
             mean, var = state["mean"], state["var"]
             return batch_norm_inference(x, scale, bias, mean, var, eps=self.eps), state
-        y, mean, var = batch_norm(x, scale, bias, eps=self.eps)
+        if self.axis_name is None:
+            y, mean, var = batch_norm(x, scale, bias, eps=self.eps)
+        else:
+            mean, var = _moments_over(x, self.axis_name)
+            y = batch_norm_inference(x, scale, bias, mean, var, eps=self.eps)
         # Statistics are state and no output: nothing is ever differentiated by them.
         batch = jax.lax.stop_gradient({"mean": mean, "var": var})
         m = self.momentum
         mix = lambda old, new: (m * old + (1 - m) * new).astype(old.dtype)  # noqa: E731
         return y, jax.tree.map(mix, state, batch)
+
+
+def _moments_over(
+    x: jax.Array, axis_name: str | Sequence[str]
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance of a batch of which each device has an equal part.
+
+    With m and v those of a part, and M and V of all, M = <m> and V = <v + (m - M)^2>,
+    <.> being the mean over the parts, to which JAX knows the gradient.
+    """
+    own_mean, own_var = moments(x)
+    mean = jax.lax.pmean(own_mean, axis_name)
+    return mean, jax.lax.pmean(own_var + (own_mean - mean) ** 2, axis_name)
 
 
 def scale_and_bias(x: jax.Array | jax.ShapeDtypeStruct, axes: int) -> Params:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from funcnn._jax import scan
 from funcnn.errors import LayerError, ShapeError
 from funcnn.layers._layer import (
     Layer,
@@ -83,7 +84,7 @@ class Repeat(Layer, combinator=True):
 
         parts = jnp.arange(self.count), params, state
         with unobserved():
-            return jax.lax.scan(turn, x, parts, unroll=self.unroll)
+            return scan(turn, x, parts, unroll=self.unroll)
 
 
 def _check_same(y: Any, x: Any) -> None:

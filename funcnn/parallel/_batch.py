@@ -1,12 +1,13 @@
 """Batches on a mesh, each process giving its own rows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from funcnn.parallel._mesh import DATA, automatic
+from funcnn.parallel._mesh import DATA, automatic, replicated
 from funcnn.parallel._partition import check_axis
 
 
@@ -24,15 +25,36 @@ def shard_batch(batch: Any, mesh: Mesh) -> Any:
       ValueError: when the devices along "data" do not divide the rows.
     """
     sharding = batch_sharding(mesh)
-    processes = len({device.process_index for device in mesh.devices.flat})
+    processes = {device.process_index for device in mesh.devices.flat}
+    if len(processes) == 1:
+        for array in jax.tree.leaves(batch):
+            check_rows(np.shape(array), mesh)
+        return jax.device_put(batch, sharding)
 
     def one(array: Any) -> jax.Array:
-        if processes == 1:
-            check_rows(array, mesh)
-            return jax.device_put(array, sharding)
         return jax.make_array_from_process_local_data(sharding, np.asarray(array))
 
     return jax.tree.map(one, batch)
+
+
+def rows_on(data: Sequence[Any], rows: np.ndarray, mesh: Mesh) -> tuple[jax.Array, ...]:
+    """These rows of each array as a batch on the mesh; each process reads its own.
+
+    Rows that the devices along "data" do not divide are all on every device.
+    """
+    divisible = len(rows) % mesh.shape[DATA] == 0
+    sharding = batch_sharding(mesh) if divisible else replicated(automatic(mesh))
+
+    def one(array: Any) -> jax.Array:
+        dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+
+        def part(index: Any) -> np.ndarray:
+            return np.asarray(array[rows[index[0]]], dtype)
+
+        shape = len(rows), *array.shape[1:]
+        return jax.make_array_from_callback(shape, sharding, part)
+
+    return tuple(one(array) for array in data)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
@@ -45,19 +67,19 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(automatic(mesh), PartitionSpec(DATA))
 
 
-def check_rows(array: Any, mesh: Mesh, parts: int = 1) -> None:
-    """Raises ValueError unless the array's rows can be split into equal parts.
+def check_rows(shape: tuple[int, ...], mesh: Mesh, parts: int = 1) -> None:
+    """Raises ValueError unless the rows of a batch can be split into equal parts.
 
     Args:
-      array: whose first axis is split.
-      mesh: whose axis "data" it is split over.
+      shape: of an array of the batch.
+      mesh: over whose axis "data" the rows are split.
       parts: into how many parts each device's share is then split.
     """
-    count, shape = mesh.shape[DATA], np.shape(array)
+    count = mesh.shape[DATA]
     if shape and shape[0] % (count * parts) == 0:
         return
-    further = f" and accumulate={parts}" if parts > 1 else ""
+    further = f" in accumulate={parts} parts" if parts > 1 else ""
     raise ValueError(
-        f"a batch {shape} cannot be split: the {count} devices along {DATA!r}{further} "
-        "have to divide its first axis"
+        f"the rows of a batch {shape} cannot be split evenly over the {count} devices "
+        f"along {DATA!r}{further}"
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from funcnn._paths import named
@@ -38,6 +39,39 @@ def shardings_like(tree: Any, params: Any, mesh: Mesh, partition: Any) -> Any:
 
     found = [sharding(path, leaf) for path, leaf in named(tree).items()]
     return jax.tree.unflatten(jax.tree.structure(tree), found)
+
+
+def on_host(array: Any) -> np.ndarray:
+    """A copy of the whole array.
+
+    Of one whose parts other processes have, they all have to make it together.
+    """
+    if not isinstance(array, jax.Array) or _is_here(array):
+        return np.array(array)
+    from jax.experimental import multihost_utils
+
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+
+
+def _is_here(array: jax.Array) -> bool:
+    return array.is_fully_addressable or array.is_fully_replicated
+
+
+def placed(array: np.ndarray, sharding: Any) -> jax.Array:
+    """The array with this sharding, or for None where JAX has it.
+
+    With several processes each gives its devices their parts.
+    """
+    # An array that JAX shares with NumPy could not be donated.
+    if sharding is None or sharding.is_fully_addressable:
+        return jax.device_put(array, sharding, may_alias=False)
+    parts = [
+        jax.device_put(array[index], device, may_alias=False)
+        for device, index in sharding.addressable_devices_indices_map(
+            array.shape
+        ).items()
+    ]
+    return jax.make_array_from_single_device_arrays(array.shape, sharding, parts)
 
 
 def _parameter_of(path: str, shapes: dict[str, Any]) -> str | None:

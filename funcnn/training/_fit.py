@@ -6,17 +6,20 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
+import jax
 import optax
 
 from funcnn.data import count_batches
-from funcnn.training._checkpoints._checkpoints import Checkpoints, Opened
+from funcnn.parallel._batch import check_rows
+from funcnn.parallel._processes import agreed, is_first
+from funcnn.training._checkpoints._checkpoints import Checkpoints, Store
 from funcnn.training._checkpoints._progress import check_progress
 from funcnn.training._interrupt import interruptible
 from funcnn.training._loop import Loop
 from funcnn.training._loss import LossFunction
 from funcnn.training._progress import Progress, shown
 from funcnn.training._run import History, Record, Run, settings_of
-from funcnn.training._state import TrainState
+from funcnn.training._state import TrainState, shardings_of
 from funcnn.training._step import StepOptions, make_step
 
 
@@ -62,7 +65,12 @@ def fit(
       checkpoints: where and how often to write them; or only their folder.
       sinks: called with every record, such as `JsonLines` and `TensorBoard`; those
         that have `restart` are first told the records of a run that goes on.
-      **options: those of `make_step`; `stop_at_nonfinite` is True here.
+      **options: those of `make_step`; `stop_at_nonfinite` is True here. With a `mesh`
+        the same script runs on one device and on many: the batches are the same, and
+        each process reads only the rows of its devices. With several processes all
+        call `fit` with the same arguments; the first alone shows progress, tells the
+        sinks and writes checkpoints, which all of them read when a run goes on; and
+        a signal that came to one of them ends them all after the same step.
 
     Returns:
       The train state and the history: per epoch a dict with `epoch`, the metrics
@@ -73,7 +81,8 @@ def fit(
       why the last checkpoint could not be written.
 
     Raises:
-      ValueError: when the arrays differ in length or do not fill a batch.
+      ValueError: when the arrays differ in length or do not fill a batch, or the
+        batch cannot be split over the mesh.
       NonFiniteError: when a loss or gradient is not finite: it says of which step
         and operation, and has the train state before it. So it is too when
         `optax.apply_if_finite` has skipped as many steps as it may.
@@ -83,8 +92,14 @@ def fit(
     total = count_batches(len(train_data[0]), batch_size)
     step_options: StepOptions = {"stop_at_nonfinite": True, **options}
     step = make_step(loss_fn, optimizer, **step_options)
+    mesh = options.get("mesh")
+    if mesh is not None:
+        check_rows((batch_size,), mesh, options.get("accumulate", 1))
+        shardings = shardings_of(train_state, mesh, options.get("partition"))
+        train_state = jax.device_put(train_state, shardings)
+    progress = is_first() and progress
     with contextlib.ExitStack() as stack:
-        interrupted = stack.enter_context(interruptible())
+        interrupted = agreed(stack.enter_context(interruptible()))
         run, store = Run(), None
         if checkpoints is not None:
             folder = _folder(checkpoints, settings_of(train_data, batch_size, seed))
@@ -97,11 +112,12 @@ def fit(
             test_data=test_data,
             batch_size=batch_size,
             seed=seed,
+            mesh=mesh,
             batches=total,
             interrupted=interrupted,
             display=stack.enter_context(shown(epochs, progress, batch_size)),
             on_epoch=on_epoch,
-            sinks=sinks,
+            sinks=sinks if is_first() else (),
             store=store,
             train_state=train_state,
             run=run,
@@ -121,7 +137,7 @@ def _folder(
 
 
 def _resumed(
-    folder: Checkpoints, store: Opened, train_state: TrainState, batches: int
+    folder: Checkpoints, store: Store, train_state: TrainState, batches: int
 ) -> tuple[TrainState, Run]:
     """The newest checkpoint, or what was given."""
     restored = folder.newest(train_state)

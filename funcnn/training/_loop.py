@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jax.numpy as jnp
+from jax.sharding import Mesh
 
-from funcnn.data import batches
-from funcnn.training._checkpoints._checkpoints import Opened
+from funcnn.training._checkpoints._checkpoints import Store
 from funcnn.training._evaluate import evaluate
+from funcnn.training._feed import fed
 from funcnn.training._loss import LossFunction, Metrics
 from funcnn.training._nonfinite import NonFiniteError, where_nonfinite
 from funcnn.training._progress import Progress
@@ -31,12 +31,13 @@ class Loop:
     test_data: Any
     batch_size: int
     seed: int
+    mesh: Mesh | None
     batches: int  # in an epoch
     interrupted: Callable[[], int]
     display: Progress
     on_epoch: Callable[[TrainState, Record], None] | None
     sinks: Sequence[Callable[[Record], None]]
-    store: Opened | None
+    store: Store | None
     train_state: TrainState
     run: Run
 
@@ -80,7 +81,7 @@ class Loop:
     def _batches(self) -> Iterator[Any]:
         order = {"seed": self.seed, "epoch": self.run.epoch}
         start = self.run.current.batch
-        return batches(self.train_data, self.batch_size, **order, start=start)
+        return fed(self.mesh, self.train_data, self.batch_size, **order, start=start)
 
     def _fetch(self, left: int) -> bool:
         """Counts the metrics of all but the newest steps; False at one not finite."""
@@ -99,7 +100,8 @@ class Loop:
     def _end_epoch(self) -> None:
         record = self.run.current.record(self.run.epoch, self.batch_size)
         if self.test_data is not None:
-            tested = evaluate(self.loss_fn, self.train_state, self.test_data)
+            data, mesh = self.test_data, self.mesh
+            tested = evaluate(self.loss_fn, self.train_state, data, mesh=mesh)
             record |= {f"test_{name}": value for name, value in tested.items()}
         self.run.ended(record)
         self.display.epoch(record)
@@ -114,7 +116,7 @@ class Loop:
         self.run.current.batch -= self._done - bad
         self._done = bad
         self._waiting.clear()
-        step = jnp.asarray(bad, self.train_state.step.dtype)
+        step = -1 - self.train_state.step  # `bad`, and where the old one is
         self.train_state = self.train_state._replace(step=step)
         where = where_nonfinite(self.loss_fn, self.train_state, next(self._batches()))
         not_saved = self._finish()

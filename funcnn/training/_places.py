@@ -63,7 +63,7 @@ class OnMesh(Places):
           ValueError: when it cannot be split into equal parts.
         """
         for array in jax.tree.leaves(batch):
-            check_rows(array, self._mesh, accumulate)
+            check_rows(array.shape, self._mesh, accumulate)
         return lax.with_sharding_constraint(batch, self._rows)
 
     def batch_parts(self, split: Any) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 
 from funcnn._files import rename_whole
 from funcnn._paths import named
+from funcnn.parallel._placing import on_host, placed
+from funcnn.parallel._processes import is_first
 from funcnn.training._named_arrays import (
     WeightsError,
     differences,
@@ -20,7 +22,8 @@ def save_weights(path: Path, params: Any, state: Any = ()) -> None:
     """Writes params and state to a safetensors file, whole or not at all.
 
     Leaves are named by their path, such as `params.0.kernel` or `state.4.mean`, and
-    keep their dtypes, bfloat16 and the floats of 8 bits too.
+    keep their dtypes, bfloat16 and the floats of 8 bits too. Of several processes,
+    which all call this, the first writes the file.
 
     Raises:
       OSError: when the file cannot be written.
@@ -28,7 +31,9 @@ def save_weights(path: Path, params: Any, state: Any = ()) -> None:
       ImportError: without safetensors (`pip install 'funcnn[cli]'`).
     """
     leaves = named({"params": params, "state": state})
-    arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
+    arrays = {name: on_host(leaf) for name, leaf in leaves.items()}
+    if not is_first():
+        return
     with rename_whole(Path(path)) as temporary:
         write_arrays(temporary, arrays, {"format": "funcnn"})
 
@@ -38,7 +43,8 @@ def load_weights(path: Path, params: Any, state: Any = ()) -> tuple[Any, Any]:
 
     Args:
       path: the file.
-      params: parameters of the model, or their `jax.ShapeDtypeStruct`s.
+      params: parameters of the model, or their `jax.ShapeDtypeStruct`s. Of those that
+        are on a mesh, what is read will be in their places.
       state: likewise.
 
     Raises:
@@ -52,6 +58,12 @@ def load_weights(path: Path, params: Any, state: Any = ()) -> tuple[Any, Any]:
     different = differences(named(needed), arrays)
     if different:
         raise WeightsError(f"{path}: not of this model: " + "; ".join(different))
-    leaves = [jax.numpy.asarray(arrays[name]) for name in named(needed)]
+    leaves = [_placed(arrays[name], leaf) for name, leaf in named(needed).items()]
     tree = jax.tree.unflatten(jax.tree.structure(needed), leaves)
     return tree["params"], tree["state"]
+
+
+def _placed(array: np.ndarray, like: Any) -> jax.Array:
+    sharding = getattr(like, "sharding", None)
+    on_mesh = isinstance(sharding, jax.sharding.NamedSharding)
+    return placed(array, sharding) if on_mesh else jax.numpy.asarray(array)

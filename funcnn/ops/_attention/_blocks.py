@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import wide
 
 Band = tuple[int | None, int | None]
@@ -236,7 +237,7 @@ def over_entries(
         lambda x: x.reshape(x.shape[0] // together, together, *x.shape[1:]),
         (tuple(places), *entries),
     )
-    total, rest = lax.scan(step, total, xs)
+    total, rest = scan(step, total, xs)
     count = entries[0].shape[0]
     return total, jax.tree.map(lambda x: x.reshape(count, *x.shape[2:]), rest)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
 from funcnn.ops._attention._blocks import (
@@ -252,7 +253,7 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
     carry, dq = (jnp.zeros_like(k.T), jnp.zeros_like(v.T), dbias), []
     for start, stop, keys in blocks.groups():
         of_keys = functools.partial(block, keys=keys)
-        carry, found = lax.scan(of_keys, carry, jnp.arange(start, stop))
+        carry, found = scan(of_keys, carry, jnp.arange(start, stop))
         dq.append(found)
     dk, dv, dbias = carry
     return dbias, (jnp.concatenate(dq), dk, dv)

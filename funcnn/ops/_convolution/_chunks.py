@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import wide
 
 # What a product reads or writes should stay in a core's cache.
@@ -35,7 +36,7 @@ def summed_over_chunks(
 
     zero = jnp.zeros(shape, wide(x).dtype)
     pair = (_chunked(x, images, chunks), _chunked(g, images, chunks))
-    return lax.scan(add, zero, pair)[0]
+    return scan(add, zero, pair)[0]
 
 
 def joined_from_chunks(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import wide
 from funcnn.ops._functions import pullback, static_function, wide_floats, with_params
 from funcnn.rules import rule
@@ -64,7 +65,7 @@ def _reference(f, params, x0, iterations, tolerance):
         return (pair[1], z), None
 
     start = lax.stop_gradient(wide(x0))  # has no effect in the end
-    (before, z), _ = lax.scan(turn, (start, start), length=iterations)
+    (before, z), _ = scan(turn, (start, start), length=iterations)
     return _where_near(z, z - before, tolerance).astype(x0.dtype)
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import wide
 from funcnn.ops._functions import pullback, static_function, wide_floats, with_params
 from funcnn.rules import rule
@@ -94,7 +95,7 @@ def _halved(f, params, low, high, iterations):
         below = f(params, middle) < 0
         return (jnp.where(below, middle, low), jnp.where(below, high, middle)), None
 
-    (low, high), _ = lax.scan(halve, (low, high), length=iterations)
+    (low, high), _ = scan(halve, (low, high), length=iterations)
     # a step from here has the derivative, which this has not
     return lax.stop_gradient((low + (high - low) / 2, high - low))
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import wide
 from funcnn.ops._functions import pullback, wide_floats, zeros_of_floats
 from funcnn.ops._implicit._runge_kutta import (
@@ -92,7 +92,7 @@ def _backward(f, steps, saved, g):
 
     start = jnp.zeros_like(g[0]), zeros_of_floats(params)
     ends = times[1:], sizes, ys[1:], g[1:]
-    (a, dparams), dtimes = lax.scan(interval, start, ends, reverse=True)
+    (a, dparams), dtimes = scan(interval, start, ends, reverse=True)
     first = -(a * slope_of(f, params)(times[0], ys[0])).sum()
     return dparams, a + g[0], jnp.concatenate([first[None], dtimes])
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import wide
 from funcnn.ops._functions import (
     pullback,
@@ -93,7 +93,7 @@ def _backward(f, steps, saved, g):
         return _through_interval(f, params, start, h, y, chunks, (pulled + g, dparams))
 
     start = jnp.zeros_like(g[0]), zeros_of_floats(params)
-    (dy0, dparams), (dt, dh) = lax.scan(
+    (dy0, dparams), (dt, dh) = scan(
         interval, start, (before, starts, sizes, g[1:]), reverse=True
     )
     dtimes = jnp.pad(dt - dh / steps, (0, 1)) + jnp.pad(dh / steps, (1, 0))
@@ -112,9 +112,7 @@ def _through_interval(f, params, start, h, y, chunks, carry):
     def states(y, numbers):
         """The states before the steps, or chunks of steps, of these numbers."""
         rows = numbers.reshape(len(numbers), -1)
-        return lax.scan(lambda y, row: (advanced(slope, start, h, y, row), y), y, rows)[
-            1
-        ]
+        return scan(lambda y, row: (advanced(slope, start, h, y, row), y), y, rows)[1]
 
     def step(carry, here):
         pulled, dparams = carry
@@ -127,11 +125,11 @@ def _through_interval(f, params, start, h, y, chunks, carry):
     def chunk(carry, here):
         numbers, y = here
         inside = numbers, states(y, numbers)
-        carry, (dt, dh) = lax.scan(step, carry, inside, reverse=True)
+        carry, (dt, dh) = scan(step, carry, inside, reverse=True)
         return carry, (dt.sum(), dh.sum())
 
     before = states(y, chunks)
-    carry, (dt, dh) = lax.scan(chunk, carry, (chunks, before), reverse=True)
+    carry, (dt, dh) = scan(chunk, carry, (chunks, before), reverse=True)
     return carry, (dt.sum(), dh.sum())
 
 

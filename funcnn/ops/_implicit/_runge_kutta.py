@@ -5,8 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from funcnn._jax import scan
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
 from funcnn.ops._functions import static_function, wide_floats, with_params
@@ -54,7 +54,7 @@ def advanced(
     def step(y, number):
         return rk4(slope, start + number * h, h, y), None
 
-    return lax.scan(step, y, numbers)[0]
+    return scan(step, y, numbers)[0]
 
 
 def intervals(times: jax.Array, steps: int) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -78,7 +78,7 @@ def solution(f, params, y0, times, steps):
         y = advanced(slope, start, h, y, numbers)
         return y, y
 
-    _, ys = lax.scan(interval, y0, (starts, sizes))
+    _, ys = scan(interval, y0, (starts, sizes))
     return jnp.concatenate([y0[None], ys])
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, wide
 from funcnn.rules import rule
@@ -103,7 +104,7 @@ def _reference(cost, row_marginals, column_marginals, epsilon, iterations):
         return (u, -_log_sum(s + u, a, -2)), None
 
     start = jnp.zeros_like(a), jnp.zeros_like(b)
-    (u, v), _ = lax.scan(turn, start, length=iterations)
+    (u, v), _ = scan(turn, start, length=iterations)
     return a * b * jnp.exp(s + u + v)
 
 
@@ -138,7 +139,7 @@ def _forward(cost, row_marginals, column_marginals, epsilon, iterations):
         )
 
     start = jnp.zeros_like(s), jnp.zeros_like(a), jnp.zeros_like(b), jnp.ones_like(b)
-    _, (us, vs) = lax.scan(turn, start, length=iterations - 1)
+    _, (us, vs) = scan(turn, start, length=iterations - 1)
     vs = jnp.concatenate([jnp.zeros_like(b)[None], vs])
     q = _turn(s, a, b, vs[-1])[1]
     saved = cost, row_marginals, column_marginals, us, vs
@@ -233,7 +234,7 @@ def _backward(epsilon, iterations, saved, g):
     sums = (b * gq).sum(-1, keepdims=True), (a * gq).sum(-2, keepdims=True)
     start = far((r, kernel), a * b * gq, *sums)
     turns = us, vs[1:], vs[:-1]
-    (ds, _, da, db), _ = lax.scan(turn, start, turns, reverse=True)
+    (ds, _, da, db), _ = scan(turn, start, turns, reverse=True)
     return -ds / epsilon, da[..., 0], db[..., 0, :]
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
 from funcnn.rules import rule
@@ -160,7 +161,7 @@ def _reference(logits, padded, labels, lengths, blank):
         return jnp.where(padded[:, None] == 0, new, log_a), None
 
     steps = _emitted(log_p, classes, within), padded.T
-    log_a, _ = lax.scan(step, _start(classes, logits.dtype), steps)
+    log_a, _ = scan(step, _start(classes, logits.dtype), steps)
     return -_log_sum(jnp.where(ends, log_a, -jnp.inf))
 
 
@@ -177,7 +178,7 @@ def _forward(logits, padded, labels, lengths, blank):
 
     steps = _emitted(x - normalizer[..., None], classes, within), padded.T
     start = _start(classes, x.dtype), jnp.zeros(x.shape[0], x.dtype)
-    (last, scale), log_a = lax.scan(step, start, steps)
+    (last, scale), log_a = scan(step, start, steps)
     loss = -(scale + _log_sum(jnp.where(ends, last, -jnp.inf)))
     return loss.astype(logits.dtype), (
         *(logits, padded, labels, lengths, normalizer),
@@ -206,7 +207,7 @@ def _backward(blank, saved, g):
 
     end = jnp.where(ends, 0, -jnp.inf).astype(log_p.dtype)
     steps = _emitted(log_p, classes, within), padded.T
-    _, log_b = lax.scan(step, end, steps, reverse=True)
+    _, log_b = scan(step, end, steps, reverse=True)
     q = jnp.exp(_divided(log_a + log_b)[0])
     total = q.sum(-1, keepdims=True)
     q = q / jnp.where(total == 0, 1, total)

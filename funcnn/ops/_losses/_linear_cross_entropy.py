@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import floats, wide
 from funcnn.ops._losses._class_numbers import (
     Options,
@@ -134,7 +135,7 @@ def _by_blocks(function, blocks, carry, kernel):
 
     whole = columns - columns % width
     carry = carry, jnp.zeros_like(wide(kernel))
-    carry, _ = lax.scan(step, carry, jnp.arange(0, whole, width))
+    carry, _ = scan(step, carry, jnp.arange(0, whole, width))
     return carry if whole == columns else step(carry, whole, columns - whole)[0]
 
 
@@ -157,7 +158,7 @@ def _by_chunks(function, chunk, carry, *arrays):
         return array.reshape(-1, *array.shape[2:])[:rows]
 
     slices = tuple(map(split, arrays))
-    carry, results = lax.scan(lambda c, s: function(c, *s), carry, slices)
+    carry, results = scan(lambda c, s: function(c, *s), carry, slices)
     return carry, jax.tree.map(joined, results)
 
 

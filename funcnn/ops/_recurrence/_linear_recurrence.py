@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats_or_none, same_shape, wide
 from funcnn.ops._recurrence._sequences import before
@@ -91,7 +92,7 @@ def _by_steps(a, b, initial, reverse):
         return h, h
 
     steps = jnp.moveaxis(a, -2, 0), jnp.moveaxis(b, -2, 0)
-    return jnp.moveaxis(lax.scan(step, initial, steps, reverse=reverse)[1], 0, -2)
+    return jnp.moveaxis(scan(step, initial, steps, reverse=reverse)[1], 0, -2)
 
 
 def _by_halves(a, b, initial, reverse):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.ops._arguments import floats_or_none, same_shape, wide
 from funcnn.ops._recurrence._linear_recurrence import (
     check_initial,
@@ -85,7 +86,7 @@ def _reference(gate, candidate, initial, mask, positive, reverse):
 
     valid = None if mask is None else jnp.moveaxis(mask, -1, 0)
     steps = valid, jnp.moveaxis(gate, -2, 0), jnp.moveaxis(candidate, -2, 0)
-    return jnp.moveaxis(lax.scan(step, initial, steps, reverse=reverse)[1], 0, -2)
+    return jnp.moveaxis(scan(step, initial, steps, reverse=reverse)[1], 0, -2)
 
 
 def _forward(gate, candidate, initial, mask, positive, reverse):

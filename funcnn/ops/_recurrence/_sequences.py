@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import scan
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
 from funcnn.ops._products._affine import product, product_cotangents
@@ -127,7 +128,7 @@ def scan_steps(
         new = _where(valid, new, old)
         return new, (new, kept)
 
-    return lax.scan(held, carry, (_columns(mask), inputs), reverse=reverse)
+    return scan(held, carry, (_columns(mask), inputs), reverse=reverse)
 
 
 def scan_products(
@@ -182,7 +183,7 @@ def scan_back(
         return _where(valid, new, old), _where(valid, kept, zeros)
 
     inputs = (_columns(mask), time_first(wide(g)), saved)
-    return lax.scan(held, carry, inputs, reverse=not reverse)
+    return scan(held, carry, inputs, reverse=not reverse)
 
 
 def _columns(mask: jax.Array | None) -> jax.Array | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from funcnn._jax import scan
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
 from funcnn.ops._functions import (
@@ -99,7 +99,7 @@ def _reference(f, g, params, shared, x1, x2):
         y1 = x1 + f(p, x2).astype(x1.dtype)
         return (y1, x2 + g(p, y1).astype(x2.dtype)), None
 
-    outputs, _ = lax.scan(block, (wide(x1), wide(x2)), params)
+    outputs, _ = scan(block, (wide(x1), wide(x2)), params)
     return jax.tree.map(lambda y: y.astype(x1.dtype), outputs)
 
 
@@ -127,7 +127,7 @@ def _backward(f, g, saved, cotangents):
         return ((x1, x2), (a1, a2 + da2), dshared), dp
 
     start = outputs, wide_floats(cotangents), zeros_of_floats(shared)
-    (_, (dx1, dx2), dshared), dparams = lax.scan(block, start, params, reverse=True)
+    (_, (dx1, dx2), dshared), dparams = scan(block, start, params, reverse=True)
     return dparams, dshared, dx1, dx2
 
 

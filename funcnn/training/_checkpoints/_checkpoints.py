@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from funcnn._files import make_folders
+from funcnn.parallel._processes import from_first, on_first
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
 from funcnn.training._checkpoints._lock import is_locked, locked
 
@@ -63,18 +64,25 @@ class Checkpoints:
                 raise ValueError(f"{name} must be at least {least}, got {value!r}")
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator["Opened"]:
+    def opened(self) -> Iterator["Opened | Follower"]:
         """The folder, held for this process, until what was begun is written.
+
+        Of several processes, which all call this, the first holds it and writes.
 
         Raises:
           CheckpointError: when another process writes there.
           OSError: when it cannot be made.
           ImportError: without Orbax (`pip install 'funcnn[cli]'`).
         """
+        with contextlib.ExitStack() as stack:
+            first = on_first(lambda: self._held(stack), CheckpointError)
+            yield first or Follower(self)
+
+    def _held(self, stack: contextlib.ExitStack) -> "Opened":
         folder = Path(self.folder).absolute()
         make_folders(folder)
-        with locked(folder), contextlib.closing(Opened(self, folder)) as opened:
-            yield opened
+        stack.enter_context(locked(folder))
+        return stack.enter_context(contextlib.closing(Opened(self, folder)))
 
     def paths(self) -> list[Path]:
         """The checkpoints that are there, from the oldest to the newest."""
@@ -87,16 +95,31 @@ class Checkpoints:
     def newest(self, like: Any) -> Restored | None:
         """Reads the newest checkpoint that is whole; None if there never was one.
 
-        One that is damaged is passed over with a warning.
+        One that is damaged is passed over with a warning. Of several processes, which
+        all call this, the first chooses it and all read it.
 
         Args:
           like: a train state of the model and optimizer, such as
-            `TrainState.create` gives.
+            `TrainState.create` gives; where its arrays are, those that are read will
+            be, whatever devices and mesh wrote them.
 
         Raises:
           CheckpointError: when all are damaged, or it is of another model, optimizer,
             settings or format; the message lists what differs.
         """
+        first = on_first(lambda: self._newest(like), CheckpointError)
+        chosen = from_first(-1 if first is None else int(first.path.name))
+        if first is not None or chosen < 0:
+            return first
+        paths = {int(path.name): path for path in self.paths()}
+        if chosen not in paths:
+            raise CheckpointError(
+                f"{self.folder}: process 0 reads a checkpoint of step {chosen}, which "
+                "this process does not see: all need the same folder"
+            )
+        return self._read(paths[chosen], like)
+
+    def _newest(self, like: Any) -> Restored | None:
         paths = self.paths()
         damaged = []
         for path in reversed(paths):
@@ -149,9 +172,10 @@ class Opened:
         try:
             self._saver.wait()
         finally:
-            if name not in self._written or not (self._folder / name).exists():
+            there = name in self._written and (self._folder / name).exists()
+            if from_first(not there):
                 full = {**(progress or {}), "settings": dict(self._options.settings)}
-                self._saver.save(name, _contents.on_host(train_state), full)
+                self._saver.save(name, _contents.copied(train_state), full)
                 self._written.add(name)
 
     def set_aside(self, step: int) -> None:
@@ -203,6 +227,38 @@ class Opened:
             path: sign * value for path, value in figures.items() if value is not None
         }
         return sorted(known, key=lambda path: known[path])[: options.keep_best]
+
+
+class Follower:
+    """What `Checkpoints.opened` gives to all processes but the first.
+
+    They have parts of the arrays, which the first one writes.
+    """
+
+    def __init__(self, options: Checkpoints) -> None:
+        self._folder, self.every = Path(options.folder).absolute(), options.every
+
+    def save(
+        self, step: int, train_state: Any, progress: Mapping[str, Any] | None = None
+    ) -> None:
+        """Gives the first process what it does not have."""
+        from funcnn.training._checkpoints import _contents
+
+        if from_first(False):
+            _contents.give(train_state)
+
+    def set_aside(self, step: int) -> None:
+        """Is the first's."""
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint that is there."""
+        return next(reversed(_paths(self._folder)), None)
+
+    def wait(self) -> None:
+        """Waits for nothing: the first process does."""
+
+
+Store = Opened | Follower
 
 
 def _name(step: int) -> str:

@@ -17,6 +17,7 @@ import orbax.checkpoint as ocp
 from funcnn._files import sync, sync_folder
 from funcnn._paths import named
 from funcnn._untrusted import parse_json, read_regular
+from funcnn.parallel._placing import on_host, placed
 from funcnn.training._checkpoints._errors import CheckpointError, DamagedError
 from funcnn.training._checkpoints._handler import SaveArrays, read_named
 from funcnn.training._named_arrays import Arrays, differences
@@ -25,9 +26,18 @@ FORMAT = 1  # of the folder; a newer one is refused, an older one has to be read
 _ARRAYS, _PROGRESS, _MANIFEST = "train_state", "progress.json", "manifest.json"
 
 
-def on_host(train_state: Any) -> Arrays:
-    """Copies of all leaves by name, as the next step is given the originals."""
-    return {name: np.array(_plain(leaf)) for name, leaf in named(train_state).items()}
+def copied(train_state: Any) -> Arrays:
+    """Copies of all leaves by name, as the next step is given the originals.
+
+    With several processes all call it, or `give`.
+    """
+    return {name: on_host(_plain(leaf)) for name, leaf in named(train_state).items()}
+
+
+def give(train_state: Any) -> None:
+    """Gives another process, which copies all leaves, this one's parts of them."""
+    for leaf in named(train_state).values():
+        on_host(_plain(leaf))
 
 
 def write(
@@ -142,11 +152,11 @@ def _plain(leaf: Any) -> Any:
 
 def _placed(array: np.ndarray, like: Any) -> Any:
     """The array as `like` is: a key if that is one, and on its devices."""
+    sharding = getattr(like, "sharding", None)
     if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
         impl = jax.random.key_impl(like)
-        return jax.random.wrap_key_data(jax.numpy.asarray(array), impl=impl)
-    # An array that JAX shares with NumPy could not be donated.
-    return jax.device_put(array, getattr(like, "sharding", None), may_alias=False)
+        return jax.random.wrap_key_data(placed(array, sharding), impl=impl)
+    return placed(array, sharding)
 
 
 def _files(folder: Path) -> list[Path]:

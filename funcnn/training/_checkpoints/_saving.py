@@ -15,6 +15,8 @@ from funcnn.training._checkpoints._handler import ArraysHandler
 
 STAGED = ".saving"  # the folder in which a checkpoint is made
 _THREAD = "funcnn checkpoint"
+# Orbax would have all processes meet, in this thread, amid the collectives of training.
+_ALONE = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
 
 
 class Saver:
@@ -31,7 +33,7 @@ class Saver:
         shutil.rmtree(self._staged, ignore_errors=True)  # of a run that was killed
         self._thread = concurrent.futures.ThreadPoolExecutor(1, _THREAD)
         self._begun: concurrent.futures.Future[None] | None = None
-        self._orbax = ocp.Checkpointer(ArraysHandler())
+        self._orbax = ocp.Checkpointer(ArraysHandler(), multiprocessing_options=_ALONE)
 
     def save(self, name: str, arrays: Any, progress: dict[str, Any]) -> None:
         """Begins to save, when the one before is done; `wait` is to be called first.
