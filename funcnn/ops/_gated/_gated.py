@@ -9,6 +9,9 @@ Gradient. Let a be the values, b the gates and f the function of a gate; as y = 
     da = g f(b),     db = g a f'(b),     dx = [da, db],
 with the f and the f' of `sigmoid`, `silu` and `gelu`, which keep their tails.
 
+Platforms: on a TPU f is the plain function and f' XLA's derivative of it, without these
+        tails, which would have its compiler read the arrays once more.
+
 The order is that of `jax.nn.glu` and of PyTorch's: values first. Llama's and T5's
 ``act(gate(x)) * up(x)`` is this with the kernels laid side by side as [up, gate].
 """
@@ -19,7 +22,6 @@ from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, wide
-from funcnn.ops._platforms import made_again
 from funcnn.ops._pointwise import _exponential, _gelu
 from funcnn.ops._pointwise._scaling import rounded
 from funcnn.rules import rule
@@ -76,35 +78,47 @@ def _gated(name, plain, value, slope):
         return a * plain(b)
 
     def forward(x, axis):
-        a, b = jnp.split(wide(x), 2, axis)
-        return rounded(value(b).times(a)).astype(x.dtype), x
+        def with_tails(x):
+            a, b = jnp.split(x, 2, axis)
+            return rounded(value(b).times(a))
+
+        y = lax.platform_dependent(
+            wide(x), tpu=lambda x: reference(x, axis), default=with_tails
+        )
+        return y.astype(x.dtype), x
 
     def backward(axis, x, g):
-        # Nothing is shared with the forward pass: to keep it costs more than f itself.
-        a, b = jnp.split(wide(made_again(x)), 2, axis)
-        g = wide(g)
-        da, db = (rounded(d) for d in (value(b).times(g), slope(b).times(g * a)))
-        return (_joined(da, db, axis),)
+        def halves(x, g):
+            a, b = jnp.split(x, 2, axis)
+            return rounded(value(b).times(g)), rounded(slope(b).times(g * a))
+
+        def stacked(x, g):
+            # Nothing is shared with the forward pass: to keep it costs more than f.
+            # `stack` is one loop, of which `concatenate` makes three, and two arrays.
+            parts = halves(lax.optimization_barrier(x), g)
+            return jnp.stack(parts, axis).reshape(x.shape)
+
+        def derived(x, g):
+            return jax.vjp(lambda x: reference(x, axis), x)[1](g)[0]
+
+        return (
+            lax.platform_dependent(
+                *(wide(x), wide(g)),
+                cpu=stacked,
+                tpu=derived,
+                default=lambda x, g: _padded(*halves(x, g), axis),
+            ),
+        )
 
     return rule(reference, forward, backward, static="axis", cases=_cases, name=name)
 
 
-def _joined(a, b, axis):
-    """Both halves as one array."""
-
-    def by_stacking(a, b):
-        # one loop on CPU, where `concatenate` makes three, and two arrays
-        shape = (*a.shape[:axis], 2 * a.shape[axis], *a.shape[axis + 1 :])
-        return jnp.stack([a, b], axis).reshape(shape)
-
-    def by_padding(a, b):
-        # which compilers for TPUs make together with what is padded
-        n, zero = a.shape[axis], jnp.zeros((), a.dtype)
-        before, after = ([(0, 0, 0)] * a.ndim for _ in range(2))
-        before[axis], after[axis] = (n, 0, 0), (0, n, 0)
-        return lax.pad(a, zero, after) + lax.pad(b, zero, before)
-
-    return lax.platform_dependent(a, b, cpu=by_stacking, default=by_padding)
+def _padded(a, b, axis):
+    """Both as one array, in one loop of those that make them."""
+    n, zero = a.shape[axis], jnp.zeros((), a.dtype)
+    before, after = ([(0, 0, 0)] * a.ndim for _ in range(2))
+    before[axis], after[axis] = (n, 0, 0), (0, n, 0)
+    return lax.pad(a, zero, after) + lax.pad(b, zero, before)
 
 
 def _cases(normal):
