@@ -9,8 +9,8 @@ Gradient. Let a be the values, b the gates and f the function of a gate; as y = 
     da = g f(b),     db = g a f'(b),     dx = [da, db],
 with the f and the f' of `sigmoid`, `silu` and `gelu`, which keep their tails.
 
-Platforms: on a TPU f is the plain function and f' XLA's derivative of it, without these
-        tails, which would have its compiler read the arrays once more.
+Platforms: on a TPU or GPU f is the plain function and f' XLA's derivative of it,
+        without these tails, for which compilers there read the arrays once more.
 
 The order is that of `jax.nn.glu` and of PyTorch's: values first. Llama's and T5's
 ``act(gate(x)) * up(x)`` is this with the kernels laid side by side as [up, gate].
@@ -83,42 +83,25 @@ def _gated(name, plain, value, slope):
             return rounded(value(b).times(a))
 
         y = lax.platform_dependent(
-            wide(x), tpu=lambda x: reference(x, axis), default=with_tails
+            wide(x), cpu=with_tails, default=lambda x: reference(x, axis)
         )
         return y.astype(x.dtype), x
 
     def backward(axis, x, g):
-        def halves(x, g):
-            a, b = jnp.split(x, 2, axis)
-            return rounded(value(b).times(g)), rounded(slope(b).times(g * a))
-
-        def stacked(x, g):
+        def with_tails(x, g):
             # Nothing is shared with the forward pass: to keep it costs more than f.
+            a, b = jnp.split(lax.optimization_barrier(x), 2, axis)
+            da, db = (rounded(d) for d in (value(b).times(g), slope(b).times(g * a)))
             # `stack` is one loop, of which `concatenate` makes three, and two arrays.
-            parts = halves(lax.optimization_barrier(x), g)
-            return jnp.stack(parts, axis).reshape(x.shape)
+            return jnp.stack([da, db], axis).reshape(x.shape)
 
         def derived(x, g):
             return jax.vjp(lambda x: reference(x, axis), x)[1](g)[0]
 
-        return (
-            lax.platform_dependent(
-                *(wide(x), wide(g)),
-                cpu=stacked,
-                tpu=derived,
-                default=lambda x, g: _padded(*halves(x, g), axis),
-            ),
-        )
+        x, g = wide(x), wide(g)
+        return (lax.platform_dependent(x, g, cpu=with_tails, default=derived),)
 
     return rule(reference, forward, backward, static="axis", cases=_cases, name=name)
-
-
-def _padded(a, b, axis):
-    """Both as one array, in one loop of those that make them."""
-    n, zero = a.shape[axis], jnp.zeros((), a.dtype)
-    before, after = ([(0, 0, 0)] * a.ndim for _ in range(2))
-    before[axis], after[axis] = (n, 0, 0), (0, n, 0)
-    return lax.pad(a, zero, after) + lax.pad(b, zero, before)
 
 
 def _cases(normal):
