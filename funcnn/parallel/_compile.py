@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import jax
 
+from funcnn._quiet import quiet
 from funcnn.parallel._carried import has_shardings, placed, unplaced
 from funcnn.parallel._collectives import collectives
 from funcnn.parallel._hlo import Program, parse_hlo
 from funcnn.parallel._report import Memory, Report
 from funcnn.parallel._targets import Target, TargetError, parse_target
-from funcnn.parallel._topologies import quiet, target_devices
+from funcnn.parallel._topologies import target_devices
 from funcnn.parallel._work import (
     has_branches,
     has_loops,
