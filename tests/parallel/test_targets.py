@@ -116,8 +116,7 @@ def test_a_gpu_is_described_by_its_figures(name):
 
 
 def test_what_compilers_write_past_python_is_not_seen(capfd):
-    with pytest.raises(KeyError), quiet():
+    with quiet():
         os.write(2, b"no TPU here\n")
-        raise KeyError
     os.write(2, b"but this\n")
     assert capfd.readouterr().err == "but this\n"
