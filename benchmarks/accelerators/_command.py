@@ -16,12 +16,15 @@ from funcnn._tables import text_table
 Row = dict[str, Any]
 _TPU, _GPU = "tpu:v5e:1", "gpu:h100:1"
 _NOTE = """\
-Value and gradient by the rule, and by `jax.grad` of its reference, compiled for one TPU
-v5e and one H100, of which none need be there: the compiler's estimate of the time, on
-TPU; temporaries; and the bytes between the chip and its memory, by the compiler on TPU
-and counted from its program on GPU; as ratios, where less than 1 is the rule's. Where a
-program has a loop, the compiler's time is that of one pass through it (marked *).
-Temporaries below {small:.0%} of the bytes count as equal."""
+Value and gradient by the rule, and by `jax.grad` of its reference, compiled for one
+TPU v5e and one H100, of which none need be there, at 16 times the batch of rules.md:
+the compiler's estimate of the time, on TPU; temporaries; and the bytes between chip
+and memory, by the compiler on TPU, and counted from its program on GPU; as ratios,
+where less than 1 is the rule's. Where a program has a loop, the compiler's time is that
+of one pass through it (marked *), and where it has branches, of the costliest, which
+may be for rare numbers alone (marked +). Temporaries below {small:.0%} of the bytes
+count as equal. A rule whose gradient differs from its reference's on purpose is held
+against the same gradient written without a rule."""
 _SMALL = 0.01  # of the bytes that are moved: what is below is not worth a choice
 _WORSE = 1.05
 
@@ -157,7 +160,8 @@ def _cells(row: Row | None) -> list[str]:
     if row is None:
         return [""] * 7
     ratio = ratios(row)
-    mark = "*" if any("loops" in note for note in row["rule"]["notes"]) else ""
+    said = " ".join(row["rule"]["notes"])
+    mark = "*" * ("loops" in said) + "+" * ("branches" in said)
     return [
         *(_number(row[way]["microseconds"]) for way in ("rule", "automatic")),
         _number(ratio.microseconds) + mark,

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import jax
 
+from funcnn._quiet import quiet
 from funcnn.parallel._carried import has_shardings, placed, unplaced
 from funcnn.parallel._collectives import collectives
 from funcnn.parallel._hlo import Program, parse_hlo
 from funcnn.parallel._report import Memory, Report
 from funcnn.parallel._targets import Target, TargetError, parse_target
-from funcnn.parallel._topologies import quiet, target_devices
+from funcnn.parallel._topologies import target_devices
 from funcnn.parallel._work import (
+    has_branches,
     has_loops,
     has_open_loops,
     moved_bytes,
@@ -26,6 +28,8 @@ _REFUSED = (
     re.compile(r"\(([\d.]+)([BKMGT]?)\) exceeds available HBM \(([\d.]+)([BKMGT]?)\)"),
     re.compile(r"Used ([\d.]+)([BKMGT]?) of ([\d.]+)([BKMGT]?) hbm"),
 )
+
+_OF_BRANCHES = "Of branches the costliest counts, or all of them, though one runs."
 
 
 class CompilationError(RuntimeError):
@@ -201,6 +205,8 @@ def _notes(target: Target, program: Program, unknown: int) -> tuple[str, ...]:
         notes.append("A loop has no known end: it is counted as if it ran once.")
     elif has_loops(program) and alone:
         notes.append("The compiler's time is that of loops that run once.")
+    if has_branches(program):
+        notes.append(_OF_BRANCHES)
     if unknown:
         notes.append(f"The compiler's time is without {unknown} of the instructions.")
     return tuple(notes)

@@ -163,7 +163,7 @@ class Report:
     def _title(self) -> str:
         count = self.target.devices
         devices = f"{count} device{'s' * (count > 1)}"
-        return f"{self.program} for {self.target.text} ({devices}), for each a step:"
+        return f"{self.program} for {self.target.text} ({devices}), a step on each:"
 
     def _rows(self) -> list[tuple[str, str, str]]:
         return [*self._memory_rows(), *self._work_rows(), *self._time_rows()]

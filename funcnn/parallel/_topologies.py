@@ -6,13 +6,12 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from funcnn._quiet import quiet
 from funcnn.parallel._chips import Chip
 from funcnn.parallel._targets import (
     MissingCompilerError,
@@ -51,24 +50,6 @@ def target_devices(target: str | Target) -> list[Any]:
     makers = {"cpu": _cpu, "tpu": _tpu, "gpu": _gpu}
     with quiet():
         return list(makers[target.platform](target))
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without what compilers write to standard error, past Python."""
-    sys.stderr.flush()
-    with contextlib.ExitStack() as stack:
-        try:
-            kept = os.dup(2)
-        except OSError:  # it is closed
-            yield
-            return
-        stack.callback(os.close, kept)
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        stack.callback(os.close, nothing)
-        os.dup2(nothing, 2)
-        stack.callback(os.dup2, kept, 2)
-        yield
 
 
 def _cpu(target: Target) -> list[Any]:

@@ -32,6 +32,15 @@ def has_open_loops(program: Program) -> bool:
     )
 
 
+def has_branches(program: Program) -> bool:
+    """Whether which part of the program runs is known only when it does."""
+    return any(
+        line.op == "conditional"
+        for name, _ in program.executed()
+        for line in program.computations[name].values()
+    )
+
+
 def moved_bytes(program: Program) -> int:
     """What the program's instructions read and write, each fusion as one.
 

@@ -30,6 +30,18 @@ def on(mesh, *spec):
     return jax.ShapeDtypeStruct((N, N), jnp.float32, sharding=sharding)
 
 
+def power(a):
+    return jax.lax.scan(lambda c, _: (c @ a, None), a, length=10)[0]
+
+
+def loop_on_a_mesh():
+    return compile_for("cpu:4", power, on(make_mesh(devices=FOUR), "data"))
+
+
+def loop_without_a_mesh():
+    return compile_for("cpu:4", power, SQUARE)
+
+
 def by_both(mesh):
     return compile_for("cpu:4", product, on(mesh, "data"), on(mesh, None, "model"))
 
@@ -82,6 +94,8 @@ CASES = [
     abstract_mesh,
     own_devices,
     no_mesh,
+    loop_on_a_mesh,
+    loop_without_a_mesh,
     shardings_of_the_function,
     shardings_of_the_function_elsewhere,
     mesh_of_another_size,

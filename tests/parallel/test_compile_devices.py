@@ -38,6 +38,13 @@ def test_without_a_mesh_each_device_does_the_whole(reports):
     assert report["flops"] == pytest.approx(2 * N**3, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("name", "share"), [("loop_on_a_mesh", 4), ("loop_without_a_mesh", 1)]
+)
+def test_operations_in_loops_are_shared_on_a_mesh_alone(reports, name, share):
+    assert reports[name]["flops"] == 10 * 2 * N**3 / share
+
+
 def test_shardings_of_the_function_s_own_are_kept(reports):
     report = reports["shardings_of_the_function"]
     assert report["memory"]["arguments"] == 1.25 * SQUARE

@@ -1,10 +1,12 @@
 """The names of targets, and what is said where one cannot be had."""
 
 import importlib.util
+import os
 import re
 
 import pytest
 
+from funcnn._quiet import quiet
 from funcnn.parallel import (
     CHIPS,
     MissingCompilerError,
@@ -111,3 +113,10 @@ def test_a_gpu_is_described_by_its_figures(name):
     assert f"device_memory_size: {chip.memory}" in text
     clock = float(re.search(r"clock_rate_ghz: ([\d.]+)", text)[1])
     assert 1.3 < clock < 2.0
+
+
+def test_what_compilers_write_past_python_is_not_seen(capfd):
+    with quiet():
+        os.write(2, b"no TPU here\n")
+    os.write(2, b"but this\n")
+    assert capfd.readouterr().err == "but this\n"
