@@ -9,7 +9,7 @@ README = pathlib.Path(__file__).parent.parent / "README.md"
 def test_the_code_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names = {}
     exec(compile("\n".join(blocks), str(README), "exec"), names)
     assert names["report"].ok
