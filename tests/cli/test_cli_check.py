@@ -93,6 +93,7 @@ def test_a_broken_rule_is_named_with_file_and_line(tmp_path):
     assert rows[2:] == ["2 rules, 1 wrong", f"relu: {file}:{line}"]
 
 
+@pytest.mark.slow
 def test_unknown_ops_are_one_line_with_those_near():
     done = run("check", "relu", "softmx")
     assert done.returncode == 2
@@ -158,6 +159,7 @@ def test_a_ctrl_c_that_was_dropped_is_raised_again():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_a_bar_on_a_terminal():
     command = [sys.executable, "-m", "funcnn", "check", "squared_error", "--fast"]
     ours, theirs = pty.openpty()
@@ -242,6 +244,7 @@ print(jax.device_count())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "before", "count"),
     [

@@ -83,6 +83,7 @@ def _no_weights(folder):
     (folder / "params.safetensors").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "words"),
     a_share_of_rows(

@@ -73,6 +73,7 @@ def test_the_same_seed_gives_the_same_bits_in_a_folder_of_its_own(
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_automatic_gradients_train_alike(trained, images_folder, tmp_path):
     options = ["--data-dir", images_folder, "--out", tmp_path, *SMALL]
     done = run("train", *options, "--gradients", "automatic")
@@ -120,6 +121,7 @@ def test_ctrl_c_saves_what_was_learned(images_folder, tmp_path):
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_no_folder_to_write_to_is_an_error_before_training(images_folder, tmp_path):
     file = tmp_path / "file"
     file.touch()
