@@ -13,6 +13,7 @@ from funcnn.ops._arguments import floats, wide
 from funcnn.ops._attention._blocks import (
     Blocks,
     band,
+    divisor,
     in_band,
     over_entries,
     sizes_at_once,
@@ -179,13 +180,17 @@ def _forward(query, key, value, bias, mask, scale, reach, sizes):
 
 
 def _by_platform(run, together, entries, args):
-    """On a CPU few heads at once, whose scores stay in its cache; elsewhere all."""
+    """On a CPU few heads at once, whose scores stay in its cache; elsewhere all.
+
+    With a bias a quarter of them, for each has a cotangent of it in memory, and a copy.
+    """
+    elsewhere = entries if args[0] is None else divisor(entries, entries // 4)
     if together >= entries:
         return run(*args, together=max(1, entries))
     return lax.platform_dependent(
         *args,
         cpu=functools.partial(run, together=together),
-        default=functools.partial(run, together=entries),
+        default=functools.partial(run, together=elsewhere),
     )
 
 
