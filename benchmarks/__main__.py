@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import typer
 
+from benchmarks.accelerators._command import accelerators
 from benchmarks.checkpoint_cost import checkpoints
 from benchmarks.compile_time import compile_time
 from benchmarks.dispatch import dispatch
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "imports": imports,
     "train": train,
     "checkpoints": checkpoints,
+    "accelerators": accelerators,
 }
 
 app = typer.Typer(

@@ -4,6 +4,7 @@ A function of a family yields (name, op, arguments). Arguments that are floats a
 that are differentiated; options are in the op, which is a function of arrays alone.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -30,6 +31,15 @@ def workloads(names: list[str] | None = None) -> Iterator[Workload]:
                 yield Workload(name, op, make(Draw(name)))
 
 
+def shapes(names: list[str] | None, batch: int) -> Iterator[Workload]:
+    """As `workloads`, with so many times the batch, and shapes in place of arrays."""
+    for family in FAMILIES:
+        for name, op, make in family():
+            if names is None or any(name.startswith(given) for given in names):
+                args = jax.eval_shape(functools.partial(make, _Shapes(batch)))
+                yield Workload(name, op, args)
+
+
 class Draw:
     """Arrays at random, the same for a name in every process."""
 
@@ -44,6 +54,14 @@ class Draw:
         """Normal with the variance 1 / (all axes but the last)."""
         return self.normal(*shape) / np.sqrt(np.prod(shape[:-1])).astype(np.float32)
 
+    def table(self, *shape: int) -> jax.Array:
+        """As `normal`, of what has no batch though it has several axes."""
+        return self.normal(*shape)
+
+    def zeros(self, *shape: int) -> jax.Array:
+        """Zeros in float32."""
+        return jnp.zeros(shape)
+
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> jax.Array:
         """Uniform in float32."""
         return jnp.asarray(self._rng.uniform(low, high, shape).astype(np.float32))
@@ -55,6 +73,36 @@ class Draw:
     def distribution(self, *shape: int) -> jax.Array:
         """Positive, with sums of 1 over the last axis."""
         return jax.nn.softmax(self.normal(*shape))
+
+
+class _Shapes(Draw):
+    """Zeros in place of numbers, with a larger batch: of the first of several axes."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+
+    def normal(self, *shape: int) -> jax.Array:
+        return jnp.zeros(self._larger(shape))
+
+    def weights(self, *shape: int) -> jax.Array:
+        return jnp.zeros(shape)
+
+    def table(self, *shape: int) -> jax.Array:
+        return jnp.zeros(shape)
+
+    def zeros(self, *shape: int) -> jax.Array:
+        return self.normal(*shape)
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> jax.Array:
+        return self.normal(*shape)
+
+    def integers(self, *shape: int, below: int) -> jax.Array:
+        return jnp.zeros((self._batch * shape[0], *shape[1:]), jnp.int32)
+
+    def _larger(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) < 2:  # biases and scales
+            return shape
+        return (self._batch * shape[0], *shape[1:])
 
 
 Row = tuple[str, Callable[..., Any], Callable[[Draw], tuple[jax.Array, ...]]]
@@ -152,12 +200,12 @@ def _products() -> Iterator[Row]:
     yield (
         "embedding",
         ops.embedding,
-        lambda d: (d.normal(16384, 256), d.integers(8, 256, below=16384)),
+        lambda d: (d.table(16384, 256), d.integers(8, 256, below=16384)),
     )
     yield (
         "unembed",
         ops.unembed,
-        lambda d: (d.normal(1024, 256), d.normal(8192, 256)),
+        lambda d: (d.normal(1024, 256), d.table(8192, 256)),
     )
 
 
@@ -284,12 +332,12 @@ def _normalizations() -> Iterator[Row]:
     yield (
         "weight_norm",
         ops.weight_norm,
-        lambda d: (d.normal(1024, 1024), d.normal(1024)),
+        lambda d: (d.table(1024, 1024), d.normal(1024)),
     )
     yield (
         "spectral_norm",
         ops.spectral_norm,
-        lambda d: (d.normal(1024, 1024), d.normal(1024)),
+        lambda d: (d.table(1024, 1024), d.normal(1024)),
     )
 
 
@@ -333,7 +381,7 @@ def _attentions() -> Iterator[Row]:
     yield (
         "attention bias",
         lambda q, k, v, bias: attention(q, k, v, bias=bias),
-        lambda d: (*heads(2, 512, 4, 64)(d), d.normal(4, 512, 512)),
+        lambda d: (*heads(2, 512, 4, 64)(d), d.table(4, 512, 512)),
     )
     yield (
         "attention grouped",
@@ -469,9 +517,9 @@ def _losses() -> Iterator[Row]:
         lambda x, padded, labels, ends: ops.ctc_loss(x, padded, labels, ends),
         lambda d: (
             d.normal(16, 128, 32),
-            jnp.zeros((16, 128)),
+            d.zeros(16, 128),
             1 + d.integers(16, 32, below=31),
-            jnp.zeros((16, 32)),
+            d.zeros(16, 32),
         ),
     )
 

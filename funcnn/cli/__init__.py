@@ -2,6 +2,8 @@
 
 import sys
 
+from funcnn._quiet import quiet
+
 
 def main() -> None:
     """Runs the `funcnn` command."""
@@ -9,6 +11,6 @@ def main() -> None:
         import typer  # noqa: F401
     except ImportError:
         sys.exit("funcnn: the command needs more packages: pip install 'funcnn[cli]'")
-    from funcnn.cli._app import app
-
+    with quiet():  # JAX tells of plugins for devices that are not here
+        from funcnn.cli._app import app
     app(prog_name="funcnn")

@@ -7,6 +7,7 @@ import typer
 import funcnn
 from funcnn.cli._audit import audit
 from funcnn.cli._check import check
+from funcnn.cli._compile import compile_
 from funcnn.cli._plot import plot
 from funcnn.cli._predict import predict
 from funcnn.cli._runs import runs
@@ -24,6 +25,7 @@ app.command()(runs)
 app.command()(plot)
 app.command()(check)
 app.command()(audit)
+app.command("compile")(compile_)
 
 
 def _version(wanted: bool) -> None:

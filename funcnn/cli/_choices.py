@@ -56,6 +56,15 @@ class Precision(enum.StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Partitioning(enum.StrEnum):
+    """How parameters are split over a mesh."""
+
+    REPLICATED = "replicated"
+    FSDP = "fsdp"
+    TENSOR = "tensor"
+    BOTH = "fsdp+tensor"
+
+
 class Gradients(enum.StrEnum):
     """Where gradients come from."""
 

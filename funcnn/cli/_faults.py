@@ -9,6 +9,7 @@ import typer
 
 from funcnn.data import DataError
 from funcnn.errors import LayerError
+from funcnn.parallel import CompilationError, TargetError
 from funcnn.training import CheckpointError, NonFiniteError, WeightsError
 
 
@@ -35,10 +36,11 @@ def _failures() -> Iterator[None]:
         WeightsError,
         CheckpointError,
         NonFiniteError,
+        CompilationError,
         ImportError,
     ) as error:
         _fail(str(error))
-    except InputError as error:
+    except (InputError, TargetError) as error:
         _fail(str(error), 2)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

@@ -14,6 +14,10 @@ from typing import Any
 
 import funcnn
 from funcnn.cli._faults import InputError
+from funcnn.parallel import CompilationError, MissingCompilerError, TargetError
+
+# Of the target that it is compiled for.
+_NOT_OF_THE_CODE = TargetError, MissingCompilerError, CompilationError
 
 
 def imported(name: str) -> Callable[..., Any]:
@@ -42,7 +46,7 @@ def calling_users_code(
     """Turns what the user's code raises into one line that names it and the place."""
     try:
         yield
-    except InputError:
+    except (InputError, *_NOT_OF_THE_CODE):
         raise
     except kinds as error:
         said = (str(error).strip().splitlines() or [""])[0]

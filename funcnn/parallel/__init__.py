@@ -1,4 +1,4 @@
-"""Many devices and hosts: meshes, and what is where on them."""
+"""Many devices and hosts, and devices that are not here to compile for."""
 
 from funcnn import _lazy
 

@@ -1,5 +1,16 @@
 from funcnn.parallel._batch import shard_batch as shard_batch
+from funcnn.parallel._chips import CHIPS as CHIPS
+from funcnn.parallel._chips import Chip as Chip
+from funcnn.parallel._compile import CompilationError as CompilationError
+from funcnn.parallel._compile import compile_for as compile_for
+from funcnn.parallel._largest import largest_batch as largest_batch
 from funcnn.parallel._mesh import make_mesh as make_mesh
 from funcnn.parallel._partition import Partition as Partition
 from funcnn.parallel._partition import fully_sharded as fully_sharded
+from funcnn.parallel._report import Report as Report
+from funcnn.parallel._targets import MissingCompilerError as MissingCompilerError
+from funcnn.parallel._targets import Target as Target
+from funcnn.parallel._targets import TargetError as TargetError
+from funcnn.parallel._targets import parse_target as parse_target
 from funcnn.parallel._tensor import tensor_parallel as tensor_parallel
+from funcnn.parallel._topologies import target_devices as target_devices

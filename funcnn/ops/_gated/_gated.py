@@ -9,6 +9,9 @@ Gradient. Let a be the values, b the gates and f the function of a gate; as y = 
     da = g f(b),     db = g a f'(b),     dx = [da, db],
 with the f and the f' of `sigmoid`, `silu` and `gelu`, which keep their tails.
 
+Platforms: on a TPU or GPU f is the plain function and f' XLA's derivative of it,
+        without these tails, for which compilers there read the arrays once more.
+
 The order is that of `jax.nn.glu` and of PyTorch's: values first. Llama's and T5's
 ``act(gate(x)) * up(x)`` is this with the kernels laid side by side as [up, gate].
 """
@@ -75,16 +78,28 @@ def _gated(name, plain, value, slope):
         return a * plain(b)
 
     def forward(x, axis):
-        a, b = jnp.split(wide(x), 2, axis)
-        return rounded(value(b).times(a)).astype(x.dtype), x
+        def with_tails(x):
+            a, b = jnp.split(x, 2, axis)
+            return rounded(value(b).times(a))
+
+        y = lax.platform_dependent(
+            wide(x), cpu=with_tails, default=lambda x: reference(x, axis)
+        )
+        return y.astype(x.dtype), x
 
     def backward(axis, x, g):
-        # Nothing is shared with the forward pass: to keep it costs more than f itself.
-        a, b = jnp.split(wide(lax.optimization_barrier(x)), 2, axis)
-        g = wide(g)
-        da, db = (rounded(d) for d in (value(b).times(g), slope(b).times(g * a)))
-        # `stack` is one loop, of which `concatenate` makes three, and two arrays.
-        return (jnp.stack([da, db], axis).reshape(x.shape),)
+        def with_tails(x, g):
+            # Nothing is shared with the forward pass: to keep it costs more than f.
+            a, b = jnp.split(lax.optimization_barrier(x), 2, axis)
+            da, db = (rounded(d) for d in (value(b).times(g), slope(b).times(g * a)))
+            # `stack` is one loop, of which `concatenate` makes three, and two arrays.
+            return jnp.stack([da, db], axis).reshape(x.shape)
+
+        def derived(x, g):
+            return jax.vjp(lambda x: reference(x, axis), x)[1](g)[0]
+
+        x, g = wide(x), wide(g)
+        return (lax.platform_dependent(x, g, cpu=with_tails, default=derived),)
 
     return rule(reference, forward, backward, static="axis", cases=_cases, name=name)
 

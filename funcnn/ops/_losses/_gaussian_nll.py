@@ -2,10 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._losses._pairs import one_shape
+from funcnn.ops._platforms import made_again
 from funcnn.rules import rule
 
 
@@ -58,7 +58,7 @@ def _backward(eps, saved, g):
     (d, variances), g = map(wide, saved), wide(g)
     dmean = g * (d / _floored(variances, eps))
     # The quotient is made again for the variances: it would be kept for both.
-    d, variances = lax.optimization_barrier((d, variances))
+    d, variances = made_again((d, variances))
     v = _floored(variances, eps)
     r = d / v
     by_variance = jnp.where(variances > eps, (1 / v - r * r) / 2, 0)

@@ -1,0 +1,1 @@
+"""Every rule beside automatic differentiation, compiled for a TPU and a GPU."""
