@@ -199,6 +199,15 @@ def varying_axes(x: Any) -> frozenset[str]:
     return frozenset(jax.typeof(x).manual_axis_type.varying)
 
 
+def transposed(f: Callable[[jax.Array], jax.Array], shape: Any, g: jax.Array) -> Any:
+    """The transpose of a linear f, of arrays of that shape and g's dtype, at g.
+
+    `jax.linear_transpose` does not know what varies over a mesh.
+    """
+    nothing = varying_over(jnp.zeros(shape, g.dtype), varying_axes(g))
+    return jax.vjp(f, nothing)[1](g)[0]
+
+
 def varying_over(cotangent: jax.Array, axes: frozenset[str]) -> jax.Array:
     """The cotangent of a value that varies over these axes, and no others.
 

@@ -68,10 +68,10 @@ def sizes_at_once(lengths: tuple[int, int], group: int, heads: int) -> tuple[int
     blocks = max(1, -(-queries // max(1, most // group)))
     rows = max(1, -(-queries // blocks))
     together = 1 if blocks > 1 else _SCORES[1] // max(1, rows * group * keys)
-    return rows, _divisor(heads, together)
+    return rows, divisor(heads, together)
 
 
-def _divisor(number: int, most: int) -> int:
+def divisor(number: int, most: int) -> int:
     """The largest divisor that is at most `most`."""
     return max(n for n in range(1, max(1, min(number, most)) + 1) if number % n == 0)
 

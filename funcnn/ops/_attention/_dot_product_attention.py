@@ -13,6 +13,7 @@ from funcnn.ops._arguments import floats, wide
 from funcnn.ops._attention._blocks import (
     Blocks,
     band,
+    divisor,
     in_band,
     over_entries,
     sizes_at_once,
@@ -181,15 +182,16 @@ def _forward(query, key, value, bias, mask, scale, reach, sizes):
 def _by_platform(run, together, entries, args):
     """On a CPU few heads at once, whose scores stay in its cache; elsewhere all.
 
+    With a bias a quarter of them, for each has a cotangent of it in memory, and a copy.
     All too where heads, or examples, are on several devices.
     """
     if together >= entries or partitioned.value is not None:
-        together = entries
-        return run(*args, together=max(1, together))
+        return run(*args, together=max(1, entries))
+    elsewhere = entries if args[0] is None else divisor(entries, entries // 4)
     return lax.platform_dependent(
         *args,
         cpu=functools.partial(run, together=together),
-        default=functools.partial(run, together=entries),
+        default=functools.partial(run, together=elsewhere),
     )
 
 

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import transposed
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
 from funcnn.ops._convolution._chunks import images_in_cache, joined_from_chunks
 from funcnn.ops._convolution._convolve import (
     convolution_arguments,
-    convolve,
     convolved,
     spread,
     turned,
@@ -138,19 +138,25 @@ def _input_cotangent(kernel, g, where, groups):
 
     On CPU, XLA runs its convolution for it slowly to one channel, and with a stride,
     which spreads g out with zeros between. So there it is a product, whose parts are
-    added up where they belong.
+    added up where they belong. Elsewhere it is as XLA's compilers know it best.
     """
 
-    def by_convolution(kernel, g, by=convolve):
-        return spread(g, turned(kernel, groups), where, groups, by)
+    def by_library(kernel, g):
+        return spread(g, turned(kernel, groups), where, groups, convolve_on_cpu)
+
+    def by_transposing(kernel, g):
+        shape = (len(g), *where.spatial, kernel.shape[-2] * groups)
+        convolution = functools.partial(
+            convolved, kernel=kernel, where=where, groups=groups
+        )
+        return transposed(convolution, shape, g)
 
     by_products = functools.partial(_by_products, where=where)
-    by_library = functools.partial(by_convolution, by=convolve_on_cpu)
     return lax.platform_dependent(
         kernel,
         g,
         cpu=by_products if _faster_by_products(kernel, where, groups) else by_library,
-        default=by_convolution,
+        default=by_transposing,
     )
 
 
