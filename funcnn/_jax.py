@@ -7,12 +7,28 @@ object that can expand itself. They are told by what they hold, not by their nam
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.extend as jex
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
+from jax.sharding import NamedSharding, PartitionSpec
+
+
+class Rows(NamedTuple):
+    """A batch that is split over the devices of a mesh: their number, and where."""
+
+    number: int
+    sharding: Any
+
+
+partitioned = jax.make_user_context(default_value=None)
+"""The `Rows` of the batch, while a compiler is to split what is traced over a mesh.
+
+A loop over parts of the batch, or over heads, would then have every device gather all
+of them. It is part of `jax.jit`'s cache key, as `funcnn.rules.use_references` is.
+"""
 
 Equation = jex.core.JaxprEqn
 _CLASSIC = (jax.custom_vjp, jax.custom_jvp, custom_vmap)
@@ -183,6 +199,15 @@ def varying_axes(x: Any) -> frozenset[str]:
     return frozenset(jax.typeof(x).manual_axis_type.varying)
 
 
+def transposed(f: Callable[[jax.Array], jax.Array], shape: Any, g: jax.Array) -> Any:
+    """The transpose of a linear f, of arrays of that shape and g's dtype, at g.
+
+    `jax.linear_transpose` does not know what varies over a mesh.
+    """
+    nothing = varying_over(jnp.zeros(shape, g.dtype), varying_axes(g))
+    return jax.vjp(f, nothing)[1](g)[0]
+
+
 def varying_over(cotangent: jax.Array, axes: frozenset[str]) -> jax.Array:
     """The cotangent of a value that varies over these axes, and no others.
 
@@ -194,6 +219,28 @@ def varying_over(cotangent: jax.Array, axes: frozenset[str]) -> jax.Array:
     if more := axes - own:
         cotangent = jax.lax.pcast(cotangent, tuple(sorted(more)), to="varying")
     return cotangent
+
+
+def with_split_rows(x: Any) -> Any:
+    """What a layer gives, with its rows where those of the batch are.
+
+    Parameters are split too, and a compiler may otherwise split features as they are,
+    and gather the batch.
+    """
+    rows: Rows | None = partitioned.value
+    if rows is None:
+        return x
+
+    def one(x: Any) -> Any:
+        if not hasattr(x, "shape") or x.shape[:1] != (rows.number,):
+            return x
+        others = [PartitionSpec.UNCONSTRAINED] * (x.ndim - 1)
+        spec = PartitionSpec(*rows.sharding.spec, *others)
+        return jax.lax.with_sharding_constraint(
+            x, NamedSharding(rows.sharding.mesh, spec)
+        )
+
+    return jax.tree.map(one, x)
 
 
 def scan(f: Callable[..., Any], init: Any, xs: Any = None, **options: Any) -> Any:

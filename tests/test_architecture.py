@@ -44,6 +44,7 @@ ROOMS = {
         "_untrusted",
         "_memory",
         "_paths",
+        "_jax",
         "_version",
         "parallel",
     },

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from funcnn._jax import with_split_rows
 from funcnn.errors import located
 
 Params = Any
@@ -208,6 +209,7 @@ def apply_part(
                     y, new_state = layer(x), ()
     finally:
         _path.reset(token)
+    y = with_split_rows(y)
     if seen is not None and len(seen) == before and not _has_parts(layer):
         shapes = jax.tree.map(
             lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, state, x, y)

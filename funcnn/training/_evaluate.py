@@ -77,5 +77,7 @@ def _slices(data: Any, size: int, mesh: Mesh | None) -> Iterator[tuple[Any, ...]
 def _metrics(
     loss_fn: LossFunction, mesh: Mesh | None, params: Any, state: Any, batch: Any
 ) -> Metrics:
-    _, (_, metrics) = loss_fn(params, state, batch, key=None, train=False)
-    return places_on(mesh, None).whole(metrics)
+    places = places_on(mesh, None)
+    with places.traced(batch):
+        _, (_, metrics) = loss_fn(params, state, batch, key=None, train=False)
+    return places.whole(metrics)

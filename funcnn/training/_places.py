@@ -1,11 +1,13 @@
 """Where a step has its arrays: on one device, or in parts on a mesh."""
 
+import contextlib
 from typing import Any
 
 import jax
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from funcnn._jax import Rows, partitioned
 from funcnn.parallel._batch import batch_sharding, check_rows
 from funcnn.parallel._mesh import DATA, automatic, replicated
 from funcnn.parallel._placing import shardings_like
@@ -34,6 +36,12 @@ class Places:
     def whole(self, metrics: Any) -> Any:
         """The metrics, the same on every device."""
         return metrics
+
+    def traced(
+        self, batch: Any, accumulate: int = 1
+    ) -> contextlib.AbstractContextManager[Any]:
+        """In which the loss of the batch is traced."""
+        return contextlib.nullcontext()
 
 
 class OnMesh(Places):
@@ -73,6 +81,17 @@ class OnMesh(Places):
     def whole(self, metrics: Any) -> Any:
         """See `Places`."""
         return lax.with_sharding_constraint(metrics, self._whole)
+
+    def traced(
+        self, batch: Any, accumulate: int = 1
+    ) -> contextlib.AbstractContextManager[Any]:
+        """See `Places`."""
+        count = jax.tree.leaves(batch)[0].shape[0] // accumulate
+        if self._mesh.size == 1 or count % self._mesh.shape[DATA]:
+            return contextlib.nullcontext()
+        told: contextlib.AbstractContextManager[Any]
+        told = partitioned(Rows(count, self._rows))
+        return told
 
 
 def places_on(mesh: Mesh | None, partition: Any) -> Places:

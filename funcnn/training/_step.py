@@ -101,9 +101,10 @@ def make_step(
         train_state = places.train_state(train_state)
         batch = places.batch(batch, accumulate)
         count, params, state, opt_state, key = train_state
-        grads, (state, metrics) = gradients(
-            params, state, batch, jax.random.fold_in(key, count)
-        )
+        with places.traced(batch, accumulate):
+            grads, (state, metrics) = gradients(
+                params, state, batch, jax.random.fold_in(key, count)
+            )
         # So that the update's bits are the same whatever else looks at the gradient.
         grads = lax.optimization_barrier(grads)
         updates, opt_state = optimizer.update(grads, opt_state, params)

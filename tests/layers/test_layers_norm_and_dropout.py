@@ -1,5 +1,7 @@
 """The layers for which training and inference differ."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -148,3 +150,56 @@ def test_two_dropouts_of_a_model_draw_apart():
     model = fn.Parallel(fn.Dropout(0.5), fn.Dropout(0.5))
     (a, b), _ = model.apply(((), ()), (), MANY, key=jax.random.key(0), train=True)
     assert (np.asarray(a) != np.asarray(b)).mean() > 0.4
+
+
+# Parts of a batch, along an axis that has a name.
+
+
+def over_parts(layer, params, state, x, key):
+    """The layer's output and state with the batch in four parts, under vmap."""
+    parts = x.reshape(4, -1, *x.shape[1:])
+
+    def one(part):
+        return layer.apply(params, state, part, key=key, train=True)
+
+    y, state = jax.vmap(one, axis_name="part")(parts)
+    return y.reshape(x.shape), jax.tree.map(lambda a: a[0], state)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        fn.BatchNorm(momentum=0.5),
+        fn.Dropout(0.4),
+        fn.Dropout(0.4, broadcast_dims=[0]),
+        fn.DropPath(0.4),
+        fn.SpatialDropout(0.4),
+    ],
+    ids=repr,
+)
+def test_parts_of_a_batch_are_treated_as_the_whole(layer):
+    x = jax.random.normal(jax.random.key(0), (16, 3, 5)) + 1
+    named = dataclasses.replace(layer, axis_name="part")
+    params, state = named.init(jax.random.key(1), x)
+    key, weights = jax.random.key(2), jnp.arange(x.size).reshape(x.shape) / x.size
+
+    def whole(params, x):
+        y, new = layer.apply(params, state, x, key=key, train=True)
+        return (y * weights).sum(), (y, new)
+
+    def in_parts(params, x):
+        y, new = over_parts(named, params, state, x, key)
+        return (y * weights).sum(), (y, new)
+
+    wanted, got = (
+        jax.grad(f, (0, 1), has_aux=True)(params, x) for f in (whole, in_parts)
+    )
+    chex.assert_trees_all_close(got, wanted, atol=1e-5)
+    if not isinstance(layer, fn.BatchNorm) and not getattr(layer, "broadcast_dims", ()):
+        without = over_parts(layer, params, state, x, key)[0]
+        assert not np.allclose(without, wanted[1][0])  # each part has the same mask
+
+
+def test_axis_names_are_hashable():
+    assert hash(fn.BatchNorm(axis_name=["data", "model"]))
+    assert fn.Dropout(0.1, axis_name="data") != fn.Dropout(0.1)

@@ -141,7 +141,7 @@ def test_what_eight_devices_wrote_others_read_bit_by_bit(written, mesh, partitio
 # fit, which puts everything where it belongs
 
 
-def fitted(mesh=None, partition=None, **options):
+def fitted(mesh=None, partition=None, state=None, **options):
     example = digits()
     images, labels = (np.concatenate(parts) for parts in zip(*example.batches))
     test = images[:21], labels[:21]
@@ -149,7 +149,7 @@ def fitted(mesh=None, partition=None, **options):
     return training.fit(
         example.loss,
         OPTIMIZER,
-        started(example, options.pop("made_on", mesh), partition),
+        state or started(example, mesh, partition),
         (images.astype(np.float64), labels.astype(np.int64)),
         test,
         mesh=mesh,
@@ -169,7 +169,8 @@ def figures(history):
 def test_fit_on_a_mesh_gives_the_single_device_s_history(tmp_path):
     wanted, wanted_history = fitted()
     mesh, folder = parallel.make_mesh(4, 2), tmp_path / "checkpoints"
-    _, first = fitted(mesh, MIXTURE, epochs=1, checkpoints=folder)
+    elsewhere = started(digits())  # it is put on the mesh
+    _, first = fitted(mesh, MIXTURE, elsewhere, epochs=1, checkpoints=folder)
     versions_of_others(folder)
     with pytest.warns(match="going on with other versions: devices 8 x others to 8"):
         state, history = fitted(mesh, MIXTURE, checkpoints=folder)

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import logging
+import re
 
 import jax
 import numpy as np
@@ -19,15 +20,11 @@ from sharded_examples import (
     PARTITIONS,
     STEPS,
     TENSOR,
-    digits,
-    language,
     parallel,
     started,
     trained,
     training,
 )
-
-import funcnn as fn
 
 every_example = pytest.mark.parametrize("name", EXAMPLES)
 QUICK = [
@@ -153,7 +150,11 @@ def test_a_state_and_a_batch_that_are_not_on_the_mesh_are_put_there():
     step = training.make_step(model.loss, OPTIMIZER, mesh=mesh, partition=FSDP)
     state, metrics = step(started(model), model.batches[0])
     np.testing.assert_allclose(metrics["loss"], alone("digits")[0][0], atol=1e-5)
-    assert state.params[8]["kernel"].sharding.spec == P("data")
+    wanted = training.TrainState.abstract(
+        model.model, OPTIMIZER, model.batches[0][0], mesh=mesh, partition=FSDP
+    )
+    for leaf, place in zip(jax.tree.leaves(state), jax.tree.leaves(wanted)):
+        assert leaf.sharding == place.sharding
 
 
 @pytest.mark.slow
@@ -183,35 +184,23 @@ def test_a_partition_needs_a_mesh():
 # Inside shard_map, where each device sees its own part of the batch.
 
 
-def mapped_gradient(model, mesh):
-    """The value and gradient of the mean loss, data parallel, with checked types."""
+def gradient_of(model, axis_name=None):
+    """The value and gradient of the loss; along an axis of its mean."""
 
-    def loss(params, state, batch):
-        loss, (state, _) = model.loss(params, state, batch, key=None, train=True)
-        return lax.pmean(loss, "data"), state
+    def loss(params, state, batch, key):
+        loss, (state, _) = model.loss(params, state, batch, key=key, train=True)
+        return lax.pmean(loss, axis_name) if axis_name else loss, state
 
-    return jax.jit(
-        jax.shard_map(
-            jax.value_and_grad(loss, has_aux=True),
-            mesh=mesh,
-            in_specs=(P(), P(), P("data")),
-            out_specs=P(),
-            check_vma=True,
-        )
-    )
+    return jax.value_and_grad(loss, has_aux=True)
 
 
-def without_dropout(name, axis_name=None):
-    if name == "language":
-        return language(dropout=0)
-    return digits(axis_name)._replace(
-        model=fn.Chain(
-            *(
-                x
-                for x in digits(axis_name).model.layers
-                if not isinstance(x, fn.Dropout)
-            )
-        )
+def mapped(model, mesh):
+    return jax.shard_map(
+        gradient_of(model, "data"),
+        mesh=mesh,
+        in_specs=(P(), P(), P("data"), P()),
+        out_specs=P(),
+        check_vma=True,
     )
 
 
@@ -219,31 +208,56 @@ def without_dropout(name, axis_name=None):
     "name", ["digits", pytest.param("language", marks=pytest.mark.slow)]
 )
 def test_in_shard_map_losses_and_gradients_are_the_single_device_s(name):
-    one, many = without_dropout(name), without_dropout(name, "data")
-    mesh, optimizer = parallel.make_mesh(8), optax.sgd(0.05, momentum=0.9)
-    mapped = mapped_gradient(many, mesh)
-    whole = mapped_gradient(many, parallel.make_mesh(1))
-    alone = jax.jit(
-        jax.value_and_grad(
-            lambda p, s, b: (lambda r: (r[0], r[1][0]))(
-                one.loss(p, s, b, key=None, train=True)
-            ),
-            has_aux=True,
-        )
-    )
-    params, state, opt_state, *_ = started_with(one, optimizer)
+    one, many = EXAMPLES[name](), EXAMPLES[name]("data")
+    on_eight = jax.jit(mapped(many, parallel.make_mesh(8)))
+    alone, optimizer = jax.jit(gradient_of(one)), optax.sgd(0.05, momentum=0.9)
+    state = started(one, optimizer=optimizer)
+    _, params, state, opt_state, key = state
     for number in range(STEPS):
-        batch = one.batches[number % 4]
-        (loss, new), grads = mapped(params, state, batch)
-        (wanted, wanted_new), wanted_grads = alone(params, state, batch)
+        args = params, state, one.batches[number % 4], jax.random.fold_in(key, number)
+        (loss, new), grads = on_eight(*args)
+        (wanted, wanted_new), wanted_grads = alone(*args)
         np.testing.assert_allclose(loss, wanted, atol=1e-5)
         assert_close((grads, new), (wanted_grads, wanted_new))
-        if number == 0:  # one device, as a part that is all
-            assert_close(whole(params, state, batch)[1], wanted_grads)
         updates, opt_state = optimizer.update(grads, opt_state)
         params, state = optax.apply_updates(params, updates), new
 
 
-def started_with(model, optimizer):
-    state = started(model, optimizer=optimizer)
-    return state.params, state.state, state.opt_state
+# What is sent, by the compiled programs.
+
+
+def gathered(name, sizes, partition, rows):
+    """The shapes of what is gathered or exchanged by a step on batches of so many."""
+    mesh, model = parallel.make_mesh(*sizes), EXAMPLES[name]()
+    batch = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((rows, *a.shape[1:]), a.dtype), model.batches[0]
+    )
+    state = training.TrainState.abstract(
+        model.model, OPTIMIZER, batch[0], mesh=mesh, partition=partition
+    )
+    step = training.make_step(model.loss, OPTIMIZER, mesh=mesh, partition=partition)
+    text = step.lower(state, batch).compile().as_text()
+    found = re.findall(r"= (.*?) (?:all-gather|all-to-all)(?:-start)?\(", text)
+    shapes = re.findall(r"\w+\[([\d,]*)\]", " ".join(found))
+    return [tuple(int(n) for n in shape.split(",") if n) for shape in shapes], text
+
+
+def test_data_parallel_sends_sums_alone():
+    found, text = gathered("digits", (8, 1), None, rows=8 * 56)
+    assert "all-reduce" in text
+    assert found == []
+
+
+@pytest.mark.slow
+def test_fully_sharded_gathers_parameters_and_no_activations():
+    found, _ = gathered("language", (8, 1), FSDP, rows=56)
+    assert (16, 64) in found  # a kernel
+    of_batch = [shape for shape in found if any(n % 7 == 0 for n in shape)]
+    assert of_batch == []
+
+
+@pytest.mark.slow
+def test_tensor_parallel_gathers_no_heads():
+    found, text = gathered("language", (4, 2), TENSOR, rows=56)
+    assert "all-reduce" in text
+    assert [shape for shape in found if len(shape) > 2] == []

@@ -32,7 +32,7 @@ def digits(axis_name=None):
         fn.Conv(16, (3, 3), stride=2),
         fn.relu,
         fn.Flatten(),
-        fn.Dropout(0.3),
+        fn.Dropout(0.3, axis_name=axis_name),
         fn.Dense(16),
         fn.relu,
         fn.Dense(10),
@@ -42,12 +42,12 @@ def digits(axis_name=None):
     return Example(model, tuple(zip(np.split(images, 4), np.split(labels[:64], 4))))
 
 
-def language(dropout=0.1):
+def language(axis_name=None):
     """A small transformer, on batches of 16 sequences of 6 tokens."""
     block = fn.TransformerBlock(
         fn.MultiHeadAttention(4, kv_heads=2, causal=True, rotary=True),
         norm=fn.RMSNorm(),
-        dropout=fn.Dropout(dropout) if dropout else None,
+        dropout=fn.Dropout(0.1, axis_name=axis_name),
     )
     model = fn.Chain(fn.Embed(24, 16), fn.Repeat(block, 2), fn.Dense(24))
     draw = np.random.default_rng(0)

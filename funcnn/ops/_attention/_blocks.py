@@ -1,7 +1,8 @@
 """Queries in blocks, and which keys a block of them can see.
 
 A head of the keys, with the group of heads of the queries that share it, is one entry
-of the first axis. The queries of a block are rows, those of one head of the group after
+of the first two axes, example and head, which stay apart because a mesh may split each.
+The queries of a block are rows, those of one head of the group after
 those of another; so all products are of two matrices, and sums over keys go along rows.
 """
 
@@ -106,9 +107,14 @@ class Blocks:
         return max(1, -(-self.lengths[0] // self.rows))
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """How many examples there are, and heads of the keys of one."""
+        return math.prod(self.leading), self.heads[0]
+
+    @property
     def entries(self) -> int:
         """How many heads of keys there are in all."""
-        return math.prod(self.leading) * self.heads[0]
+        return math.prod(self.shape)
 
     def groups(self) -> list[tuple[int, int, int]]:
         """Blocks from one number to before another, and how many keys each needs.
@@ -144,12 +150,12 @@ class Blocks:
         return in_band(query, first + jnp.arange(keys), self.band)
 
     def queries(self, x: jax.Array) -> jax.Array:
-        """(..., t, n, h), wide, as (entry, block, row, h)."""
+        """(..., t, n, h), wide, as (example, head, block, row, h)."""
         x = _padded(wide(x), -3, self.count * self.rows)
         x = x.reshape(*self.leading, self.count, self.rows, *self.heads, x.shape[-1])
         rows = self.heads[1] * self.rows
         x = _permuted(x, (2, 0, 3, 1, 4))
-        return x.reshape(self.entries, self.count, rows, x.shape[-1])
+        return x.reshape(*self.shape, self.count, rows, x.shape[-1])
 
     def joined_queries(self, x: jax.Array) -> jax.Array:
         """What `queries` was made of."""
@@ -160,9 +166,9 @@ class Blocks:
         return lax.slice_in_dim(x, 0, self.lengths[0], axis=x.ndim - 3)
 
     def keys(self, x: jax.Array) -> jax.Array:
-        """(..., s, k, h), wide, as (entry, key, h)."""
+        """(..., s, k, h), wide, as (example, head, key, h)."""
         x = jnp.moveaxis(wide(x), -2, -3)
-        return x.reshape(self.entries, *x.shape[-2:])
+        return x.reshape(*self.shape, *x.shape[-2:])
 
     def joined_keys(self, x: jax.Array) -> jax.Array:
         """What `keys` was made of."""
@@ -184,7 +190,8 @@ class Blocks:
             return None
         own = self._own(x)
         numbers = jnp.arange(math.prod(own), dtype=jnp.int32).reshape(own)
-        return jnp.broadcast_to(numbers, (*self.leading, self.heads[0])).ravel()
+        whole = jnp.broadcast_to(numbers, (*self.leading, self.heads[0]))
+        return whole.reshape(self.shape)
 
     def _own(self, x: jax.Array) -> tuple[int, ...]:
         """The axes of x that are those of the entries, or 1."""
@@ -228,18 +235,25 @@ def over_entries(
     The first of what `f` gives is added to `total` at the first place; the rest of all
     entries is returned.
     """
+    examples, heads = entries[0].shape[:2]
+    xs = tuple(places), *entries
+    if together >= examples * heads:
+        added, rest = jax.vmap(jax.vmap(f))(*xs)
+        return _summed(total, places[0], added), rest
 
     def step(total: Any, xs: Any) -> Any:
         added, rest = jax.vmap(f)(*xs)
-        return total if total is None else total.at[xs[0][0]].add(added), rest
+        return _summed(total, xs[0][0], added), rest
 
-    xs = jax.tree.map(
-        lambda x: x.reshape(x.shape[0] // together, together, *x.shape[1:]),
-        (tuple(places), *entries),
-    )
+    turns = examples * heads // together
+    xs = jax.tree.map(lambda x: x.reshape(turns, together, *x.shape[2:]), xs)
     total, rest = scan(step, total, xs)
-    count = entries[0].shape[0]
-    return total, jax.tree.map(lambda x: x.reshape(count, *x.shape[2:]), rest)
+    joined = jax.tree.map(lambda x: x.reshape(examples, heads, *x.shape[2:]), rest)
+    return total, joined
+
+
+def _summed(total: Any, places: Any, added: Any) -> Any:
+    return total if total is None else total.at[places].add(added)
 
 
 def _padded(x: jax.Array, axis: int, length: int) -> jax.Array:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn._jax import scan
+from funcnn._jax import partitioned, scan
 from funcnn.errors import DtypeError, ShapeError
 from funcnn.ops._arguments import floats, wide
 from funcnn.ops._attention._blocks import (
@@ -183,10 +183,11 @@ def _by_platform(run, together, entries, args):
     """On a CPU few heads at once, whose scores stay in its cache; elsewhere all.
 
     With a bias a quarter of them, for each has a cotangent of it in memory, and a copy.
+    All too where heads, or examples, are on several devices.
     """
-    elsewhere = entries if args[0] is None else divisor(entries, entries // 4)
-    if together >= entries:
+    if together >= entries or partitioned.value is not None:
         return run(*args, together=max(1, entries))
+    elsewhere = entries if args[0] is None else divisor(entries, entries // 4)
     return lax.platform_dependent(
         *args,
         cpu=functools.partial(run, together=together),

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from funcnn._jax import scan
+from funcnn._jax import partitioned, scan
 from funcnn.ops._arguments import wide
 
 # What a product reads or writes should stay in a core's cache.
@@ -27,7 +27,7 @@ def summed_over_chunks(
 ) -> jax.Array:
     """`f(x, g)` for about so many `images` at a time, that they stay in the cache."""
     images, chunks = _division(x.shape[0], images)
-    if chunks == 1:
+    if chunks == 1 or partitioned.value is not None:
         return f(x, g)
 
     def add(total, chunk):
@@ -45,7 +45,7 @@ def joined_from_chunks(
     """`f(x)`, image by image a function of x, for about so many `images` at a time."""
     batch = x.shape[0]
     images, chunks = _division(batch, images)
-    if chunks == 1:
+    if chunks == 1 or partitioned.value is not None:
         return f(x)
     y = lax.map(lambda chunk: f(_images(chunk, images)), _chunked(x, images, chunks))
     return y.reshape(chunks * images, *y.shape[2:])[:batch]

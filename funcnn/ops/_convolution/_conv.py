@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import transposed
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
 from funcnn.ops._convolution._chunks import images_in_cache, joined_from_chunks
@@ -145,11 +146,10 @@ def _input_cotangent(kernel, g, where, groups):
 
     def by_transposing(kernel, g):
         shape = (len(g), *where.spatial, kernel.shape[-2] * groups)
-        x = jax.ShapeDtypeStruct(shape, g.dtype)
         convolution = functools.partial(
             convolved, kernel=kernel, where=where, groups=groups
         )
-        return jax.linear_transpose(convolution, x)(g)[0]
+        return transposed(convolution, shape, g)
 
     by_products = functools.partial(_by_products, where=where)
     return lax.platform_dependent(

@@ -17,14 +17,20 @@ from funcnn.rules import rule
 
 
 def dropout(
-    x: jax.Array, key: jax.Array, rate: float, *, broadcast_dims: Sequence[int] = ()
+    x: jax.Array,
+    key: jax.Array,
+    rate: float,
+    *,
+    broadcast_dims: Sequence[int] = (),
+    part: jax.Array | int | None = None,
 ) -> jax.Array:
     """Zeroes each entry with probability `rate` and divides the others by 1 - rate.
 
     Entries that differ only along the axes `broadcast_dims` are kept or dropped
-    together.
+    together. Where x is one of several equal parts of a batch, along its first axis,
+    `part` says which, from 0 on: its mask is then that part of the batch's.
 
-    Shapes: x of any shape, key one PRNG key -> the shape of x.
+    Shapes: x of any shape, key one PRNG key, part () -> the shape of x.
     Dtypes: any float.
     Units:  `rate` is the share that is dropped, 0 to 1; 1 gives zeros.
     Errors: ValueError unless rate is a number from 0 to 1; ShapeError unless
@@ -38,13 +44,20 @@ def dropout(
     Kinks: none; a dropped infinity gives 0.
     Source: Srivastava et al. (2014), JMLR 15; `broadcast_dims` is Flax's.
     """
-    return _checked("dropout", x, key, rate, broadcast_dims)
+    return _checked("dropout", x, key, rate, broadcast_dims, part)
 
 
-def drop_path(x: jax.Array, key: jax.Array, rate: float) -> jax.Array:
+def drop_path(
+    x: jax.Array,
+    key: jax.Array,
+    rate: float,
+    *,
+    part: jax.Array | int | None = None,
+) -> jax.Array:
     """Zeroes each example with probability `rate`, divides the others by 1 - rate.
 
     Before the sum of a residual layer it leaves that layer out: stochastic depth.
+    `part` is that of `dropout`.
 
     Shapes: x (batch, ...), key one PRNG key -> the shape of x.
     Errors: ShapeError for an x without axes; else as `dropout`.
@@ -58,14 +71,20 @@ def drop_path(x: jax.Array, key: jax.Array, rate: float) -> jax.Array:
         raise ShapeError(
             f"drop_path: needs x of shape (batch, ...), got {jnp.shape(x)}"
         )
-    return _checked("drop_path", x, key, rate, range(1, jnp.ndim(x)))
+    return _checked("drop_path", x, key, rate, range(1, jnp.ndim(x)), part)
 
 
-def spatial_dropout(x: jax.Array, key: jax.Array, rate: float) -> jax.Array:
+def spatial_dropout(
+    x: jax.Array,
+    key: jax.Array,
+    rate: float,
+    *,
+    part: jax.Array | int | None = None,
+) -> jax.Array:
     """Zeroes each channel of each example with probability `rate`.
 
     The others are divided by 1 - rate. Neighbours in an image are so alike that
-    dropping single entries takes nothing away.
+    dropping single entries takes nothing away. `part` is that of `dropout`.
 
     Shapes: x (batch, *spatial, channels), key one PRNG key -> the shape of x.
     Errors: ShapeError unless x has at least three axes; else as `dropout`.
@@ -78,10 +97,10 @@ def spatial_dropout(x: jax.Array, key: jax.Array, rate: float) -> jax.Array:
             "spatial_dropout: needs x of shape (batch, *spatial, channels), "
             f"got {jnp.shape(x)}"
         )
-    return _checked("spatial_dropout", x, key, rate, range(1, jnp.ndim(x) - 1))
+    return _checked("spatial_dropout", x, key, rate, range(1, jnp.ndim(x) - 1), part)
 
 
-def _checked(op, x, key, rate, broadcast_dims):
+def _checked(op, x, key, rate, broadcast_dims, part):
     (x,) = floats(op, x=x)
     if not 0 <= rate <= 1:
         raise ValueError(f"{op}: rate must be from 0 to 1, got {rate}")
@@ -90,14 +109,18 @@ def _checked(op, x, key, rate, broadcast_dims):
         if not -x.ndim <= axis < x.ndim:
             raise ShapeError(f"{op}: x {x.shape} has no axis {axis} to broadcast over")
     together = tuple(sorted({int(axis) % x.ndim for axis in broadcast_dims}))
-    return _dropout(x, key, float(rate), together)
+    drawn = key if part is None else (key, jnp.asarray(part, jnp.uint32))
+    return _dropout(x, drawn, float(rate), together)
 
 
 def _drop(x, key, rate, together):
     if rate == 1 or not x.size:  # needs no key
         return jnp.zeros_like(x)
     shape = tuple(1 if axis in together else n for axis, n in enumerate(x.shape))
-    kept = keep_mask(key, 1 - rate, shape)
+    key, part = key if isinstance(key, tuple) else (key, None)
+    if 0 in together:  # the parts of a batch are dropped together too
+        part = None
+    kept = keep_mask(key, 1 - rate, shape, part)
     return jnp.where(kept, x / (1 - rate), 0)
 
 

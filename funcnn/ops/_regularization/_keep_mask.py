@@ -13,15 +13,23 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def keep_mask(key: jax.Array, probability: float, shape: tuple[int, ...]) -> jax.Array:
+def keep_mask(
+    key: jax.Array,
+    probability: float,
+    shape: tuple[int, ...],
+    part: jax.Array | None = None,
+) -> jax.Array:
     """True with a `probability` above 0, for each entry of `shape` by itself.
 
-    The same on all platforms. Entry i is kept if h(h(i ^ k0) + k1), of 32 bits, is
-    below probability 2^32, where k0 and k1 are the random words of the key. As h is
-    one to one, 2^32 entries have all different numbers; beyond them masks repeat.
+    With `part` n it is the mask of the n-th of equal parts of this shape. The same on
+    all platforms. Entry i is kept if h(h(i ^ k0) + k1), of 32 bits, is below
+    probability 2^32, where k0 and k1 are the random words of the key. As h is one to
+    one, 2^32 entries have all different numbers; beyond them masks repeat.
     """
     words = jax.random.bits(key, (2,), jnp.uint32)
     number = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    if part is not None:
+        number += part * jnp.uint32(math.prod(shape))
     mixed = _mixed(_mixed(number ^ words[0]) + words[1])
     # at most 2^32 - 1 fits into a word: of probability 1, all
     return mixed <= jnp.uint32(max(round(probability * 2**32), 1) - 1)
