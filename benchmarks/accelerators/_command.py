@@ -102,7 +102,7 @@ def _measure(
             print("interrupted; what was measured is written", file=sys.stderr)
             return
     if worker.returncode:
-        raise typer.Exit(worker.returncode)
+        print(f"{target}: it ended with {worker.returncode}", file=sys.stderr)
 
 
 class Ratios(NamedTuple):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 import funcnn as fn
 from benchmarks.rules._workloads import Workload, shapes
+from funcnn import ops
 from funcnn.ops._surrogates._clip_gradient import _clip_gradient
 from funcnn.parallel import Report, compile_for
 
@@ -36,6 +37,10 @@ def _straight_through(
 _WITHOUT_A_RULE: dict[str, Callable[..., jax.Array]] = {
     "round_ste": _straight_through(jnp.round, lambda x: x),
     "sign_ste": _straight_through(jnp.sign, lambda x: jnp.clip(x, -1, 1)),
+    "gumbel_softmax hard": lambda x, key: _straight_through(
+        lambda x: ops.gumbel_softmax(x, key, hard=True),
+        fn.autodiff(lambda x: ops.gumbel_softmax(x, key)),
+    )(x),
     "clip_gradient": lambda x: _clip_gradient.declared(x, 1.0),
 }
 

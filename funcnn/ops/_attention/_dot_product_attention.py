@@ -266,10 +266,21 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
 
 
 def _slopes(e, z, dp):
-    """The slopes of the scores, dS, times z; linear in dP."""
-    c = _sums(jnp.where(e >= 1, dp, 0)) / z
-    rest = e * (dp - c)
-    return rest - e * (_sums(rest) / z)
+    """The slopes of the scores, dS, times z; linear in dP.
+
+    On a CPU with c and by `_sums`; elsewhere each costs one more pass through E.
+    """
+
+    def in_two(e, z, dp):
+        c = _sums(jnp.where(e >= 1, dp, 0)) / z
+        rest = e * (dp - c)
+        return rest - e * (_sums(rest) / z)
+
+    def in_one(e, z, dp):
+        rest = e * dp
+        return rest - e * (rest.sum(-1, keepdims=True) / z)
+
+    return lax.platform_dependent(e, z, dp, cpu=in_two, default=in_one)
 
 
 def _sums(x):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import axes_of, floats, wide
-from funcnn.ops._probabilities._shares import exponents, mask_for, rest_of
+from funcnn.ops._probabilities._shares import exponents, mask_for, rest_of, without_sum
 from funcnn.ops._probabilities._softmax import cases
 from funcnn.rules import rule
 
@@ -75,8 +75,7 @@ def _backward(axes, saved, g):
     p, g = jnp.exp(y), wide(g)
     if where is not None:
         p, g = jnp.where(where, p, 0), jnp.where(where, g, 0)
-    g = g - p * g.sum(axes, keepdims=True)
-    return g - p * g.sum(axes, keepdims=True), None
+    return without_sum(g, p, axes), None
 
 
 _log_softmax = rule(_reference, _forward, _backward, static="axes", cases=cases)

@@ -59,6 +59,18 @@ def centered(
     return lax.platform_dependent(g, weights, cpu=twice, default=once)
 
 
+def without_sum(g: jax.Array, p: jax.Array, axes: int | tuple[int, ...]) -> jax.Array:
+    """What is left of g less p sum(g), for p whose sum is 1; as `centered`, twice."""
+
+    def once(g: jax.Array, p: jax.Array) -> jax.Array:
+        return g - p * g.sum(axes, keepdims=True)
+
+    def twice(g: jax.Array, p: jax.Array) -> jax.Array:
+        return once(once(g, p), p)
+
+    return lax.platform_dependent(g, p, cpu=twice, default=once)
+
+
 def mask_for(op: str, x: jax.Array, where: jax.Array | None) -> jax.Array | None:
     """`where` with as many axes as x, and as small as it was.
 

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._resizing._runs import runs_of
@@ -94,7 +95,9 @@ def global_avg_pool(x: jax.Array) -> jax.Array:
 
 def _reference(x, maps):
     for axis, runs in enumerate(maps, 1):
-        product = jnp.tensordot(_matrix(runs, x.dtype), x, [[1], [axis]])
+        matrix = _matrix(runs, x.dtype)
+        # by default a TPU would round both to bfloat16
+        product = jnp.tensordot(matrix, x, [[1], [axis]], precision="highest")
         x = jnp.moveaxis(product, 0, axis)
     return x
 
@@ -113,19 +116,35 @@ def _matrix(runs, dtype):
     return (weights / weights.sum(1, keepdims=True)).astype(dtype)
 
 
+# On CPU by sums over runs; elsewhere by products, which a TPU or GPU is made for.
+
+
 def _forward(x, maps):
-    y = wide(x)
-    for axis, runs in enumerate(maps, 1):
-        y = runs.sums(y, axis) / _totals(runs, y, axis)
+    def by_runs(y):
+        for axis, runs in enumerate(maps, 1):
+            y = runs.sums(y, axis) / _totals(runs, y, axis)
+        return y
+
+    y = lax.platform_dependent(
+        wide(x), cpu=by_runs, default=lambda x: _reference(x, maps)
+    )
     return y.astype(x.dtype), ()
 
 
 def _backward(maps, saved, g):
     del saved  # linear: the gradient does not depend on x
-    g = wide(g)
-    for axis, runs in enumerate(maps, 1):
-        g = runs.back.sums(g / _totals(runs, g, axis), axis)
-    return (g,)
+
+    def by_runs(g):
+        for axis, runs in enumerate(maps, 1):
+            g = runs.back.sums(g / _totals(runs, g, axis), axis)
+        return g
+
+    def by_products(g):
+        shape = (len(g), *(runs.n for runs in maps), g.shape[-1])
+        x = jax.ShapeDtypeStruct(shape, g.dtype)
+        return jax.linear_transpose(lambda x: _reference(x, maps), x)(g)[0]
+
+    return (lax.platform_dependent(wide(g), cpu=by_runs, default=by_products),)
 
 
 def _totals(runs, y, axis):
