@@ -20,11 +20,11 @@ Value and gradient by the rule, and by `jax.grad` of its reference, compiled for
 TPU v5e and one H100, of which none need be there, at 16 times the batch of rules.md:
 the compiler's estimate of the time, on TPU; temporaries; and the bytes between chip
 and memory, by the compiler on TPU, and counted from its program on GPU; as ratios,
-where less than 1 is the rule's. Where a program has a loop, the compiler's time is that
-of one pass through it (marked *), and where it has branches, of the costliest, which
-may be for rare numbers alone (marked +). Temporaries below {small:.0%} of the bytes
-count as equal. A rule whose gradient differs from its reference's on purpose is held
-against the same gradient written without a rule."""
+where less than 1 is the rule's. Where either program has a loop, which the compiler
+counts as if it ran once, there is no ratio of times; where the rule has branches, its
+time is that of the costliest, which may be for rare numbers alone (marked +).
+Temporaries below {small:.0%} of the bytes count as equal. A rule whose gradient differs
+from its reference's on purpose is held against that gradient written without a rule."""
 _SMALL = 0.01  # of the bytes that are moved: what is below is not worth a choice
 _WORSE = 1.05
 
@@ -120,9 +120,11 @@ class Ratios(NamedTuple):
 
 def ratios(row: Row) -> Ratios:
     """Those of a row of a target."""
-    small = _SMALL * max(row[way]["bytes"] or 0 for way in ("rule", "automatic"))
+    ways = "rule", "automatic"
+    small = _SMALL * max(row[way]["bytes"] or 0 for way in ways)
+    looped = any("loop" in note for way in ways for note in row[way]["notes"])
     return Ratios(
-        _ratio(row, "microseconds"),
+        None if looped else _ratio(row, "microseconds"),
         _ratio(row, "temporaries", small),
         _ratio(row, "bytes"),
     )
@@ -160,8 +162,7 @@ def _cells(row: Row | None) -> list[str]:
     if row is None:
         return [""] * 7
     ratio = ratios(row)
-    said = " ".join(row["rule"]["notes"])
-    mark = "*" * ("loops" in said) + "+" * ("branches" in said)
+    mark = "+" * any("branches" in note for note in row["rule"]["notes"])
     return [
         *(_number(row[way]["microseconds"]) for way in ("rule", "automatic")),
         _number(ratio.microseconds) + mark,

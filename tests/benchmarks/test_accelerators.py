@@ -59,10 +59,17 @@ def test_without_an_interpreter_nothing_is_measured(tmp_path):
     [(0, 0, 1.0), (9_000, 0, 1.0), (100_000, 50_000, 2.0), (50_000, 0, float("inf"))],
 )
 def test_temporaries_beneath_a_hundredth_of_the_bytes_are_equal(rule, automatic, ratio):
-    figures = {"bytes": 1e6, "microseconds": 1.0}
+    figures = {"bytes": 1e6, "microseconds": 1.0, "notes": []}
     row = {
         "rule": figures | {"temporaries": rule},
         "automatic": figures | {"temporaries": automatic},
     }
     assert ratios(row).temporaries == ratio
     assert ratios(row).worst == max(1.0, ratio)
+
+
+def test_times_of_loops_are_not_compared():
+    figures = {"bytes": 1e6, "microseconds": 1.0, "temporaries": 0, "notes": []}
+    looped = figures | {"microseconds": 9.0, "notes": ["that of loops that run once"]}
+    assert ratios({"rule": looped, "automatic": figures}).microseconds is None
+    assert ratios({"rule": figures, "automatic": looped}).worst == 1.0
