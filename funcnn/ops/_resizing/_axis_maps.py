@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import transposed
 from funcnn.ops._arguments import wide
 from funcnn.ops._resizing._runs import runs_of
 from funcnn.rules import rule
@@ -141,8 +142,7 @@ def _backward(maps, saved, g):
 
     def by_products(g):
         shape = (len(g), *(runs.n for runs in maps), g.shape[-1])
-        x = jax.ShapeDtypeStruct(shape, g.dtype)
-        return jax.linear_transpose(lambda x: _reference(x, maps), x)(g)[0]
+        return transposed(lambda x: _reference(x, maps), shape, g)
 
     return (lax.platform_dependent(wide(g), cpu=by_runs, default=by_products),)
 
