@@ -202,9 +202,13 @@ def varying_axes(x: Any) -> frozenset[str]:
 def transposed(f: Callable[[jax.Array], jax.Array], shape: Any, g: jax.Array) -> Any:
     """The transpose of a linear f, of arrays of that shape and g's dtype, at g.
 
-    `jax.linear_transpose` does not know what varies over a mesh.
+    `jax.linear_transpose` does not know what varies over a mesh; `jax.vjp` has f itself
+    in the program as well, to be left out by the compiler.
     """
-    nothing = varying_over(jnp.zeros(shape, g.dtype), varying_axes(g))
+    axes = varying_axes(g)
+    if not axes:
+        return jax.linear_transpose(f, jax.ShapeDtypeStruct(shape, g.dtype))(g)[0]
+    nothing = varying_over(jnp.zeros(shape, g.dtype), axes)
     return jax.vjp(f, nothing)[1](g)[0]
 
 
@@ -219,6 +223,15 @@ def varying_over(cotangent: jax.Array, axes: frozenset[str]) -> jax.Array:
     if more := axes - own:
         cotangent = jax.lax.pcast(cotangent, tuple(sorted(more)), to="varying")
     return cotangent
+
+
+def varying_alike(*arrays: jax.Array) -> list[jax.Array]:
+    """The arrays as varying over every axis of a mesh over which one of them does.
+
+    So have branches for several platforms the same types, whatever they sum over.
+    """
+    axes = frozenset().union(*map(varying_axes, arrays))
+    return [varying_over(x, axes) for x in arrays]
 
 
 def with_split_rows(x: Any) -> Any:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcnn._jax import varying_alike
 from funcnn.ops._arguments import floats, leading_axes, wide
 from funcnn.ops._normalization._statistics import check_channels
 from funcnn.rules import rule
@@ -67,7 +68,7 @@ def _forward(x, scale, bias, mean, var, eps):
 
 def _backward(eps, saved, g):
     return lax.platform_dependent(
-        *(*saved, wide(g)),
+        *varying_alike(*saved, wide(g)),
         cpu=functools.partial(_by_channel, eps),
         default=functools.partial(_derived, eps),
     )
