@@ -27,11 +27,7 @@ from sharded_examples import (
 )
 
 every_example = pytest.mark.parametrize("name", EXAMPLES)
-QUICK = [
-    ("digits", "data parallel"),
-    ("digits", "mixture"),
-    ("language", "mixture"),
-]
+QUICK = [("digits", "mixture"), ("language", "mixture")]
 every_way = pytest.mark.parametrize(
     ("name", "partition"),
     [
@@ -205,7 +201,7 @@ def mapped(model, mesh):
 
 
 @pytest.mark.parametrize(
-    "name", ["digits", pytest.param("language", marks=pytest.mark.slow)]
+    "name", ["language", pytest.param("digits", marks=pytest.mark.slow)]
 )
 def test_in_shard_map_losses_and_gradients_are_the_single_device_s(name):
     one, many = EXAMPLES[name](), EXAMPLES[name]("data")
