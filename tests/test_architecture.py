@@ -24,13 +24,19 @@ MOST_LINES = 400
 
 # Under everything, and of no room; what each of them knows of the package.
 FLOOR = {"_version": set(), "errors": set(), "_tables": set(), "_files": set()}
-FLOOR |= {"_ulps": set(), "_lazy": set(), "_memory": set(), "_untrusted": set()}
+FLOOR |= {
+    "_flops": set(),
+    "_ulps": set(),
+    "_lazy": set(),
+    "_memory": set(),
+    "_untrusted": set(),
+}
 FLOOR |= {"_quiet": set()}
 FLOOR |= {"_paths": set(), "_jax": set(), "rules": {"errors", "_jax"}}
 # What each room knows beside itself. A new room has to be given its place here.
 ROOMS = {
     "ops": {"rules", "errors", "_jax"},
-    "layers": {"ops", "rules", "errors", "_tables", "_jax"},
+    "layers": {"ops", "rules", "errors", "_tables", "_flops", "_jax"},
     "models": {"layers", "ops"},
     "gradients": {"rules", "_tables", "_files", "_ulps", "errors", "_jax"},
     "data": {"errors", "_files"},
@@ -48,7 +54,7 @@ ROOMS = {
         "_version",
         "parallel",
     },
-    "parallel": {"errors", "_tables", "_paths", "_quiet", "_jax"},
+    "parallel": {"errors", "_tables", "_paths", "_quiet", "_flops", "_jax"},
 }
 TOP = "funcnn"  # its __init__, which shows everything but the command line
 LAZY = {room: {*known, "_lazy"} for room, known in ROOMS.items()}

@@ -11,7 +11,6 @@ import typer
 
 from funcnn.parallel import initialize
 from funcnn.parallel._launch import is_about_others
-from funcnn.parallel._placing import on_host
 from funcnn.parallel._processes import is_first
 from funcnn.training import TrainState
 
@@ -59,15 +58,9 @@ def together(place: str) -> None:
 
 
 def alone(state: TrainState) -> TrainState:
-    """A train state that all processes have, for this one's own devices.
-
-    All have to call it together.
-    """
-    if jax.process_count() == 1:
-        return state
-    arrays = jax.tree.map(on_host, state._replace(key=jax.random.key_data(state.key)))
-    key = jax.random.wrap_key_data(arrays.key, impl=jax.random.key_impl(state.key))
-    return jax.device_put(arrays._replace(key=key))
+    """A train state that every device has whole, as this process's first has it."""
+    one: TrainState = jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
+    return one
 
 
 def _told(error: BaseException) -> int:

@@ -32,27 +32,25 @@ def end(
         raise OSError(None, f"not everything was saved: {lost}")
     if history.interrupted:
         typer.echo(f"to go on: funcnn train --resume {folder.path}")
-    state = alone(state)
     # who sent SIGTERM will not wait for long
     if is_first() and history.signal != signal.SIGTERM:
-        _look_back(folder, history, net, state, dataset, loss_fn)
+        state = alone(state)
+        _show(folder, history, net, state, dataset)
+        if not history.interrupted:
+            _compare(folder, history, state, dataset, loss_fn)
     if history.interrupted:
         together("end of an interrupted run")
         raise typer.Exit(128 + history.signal)
 
 
-def _look_back(
+def _compare(
     folder: RunFolder,
     history: History,
-    net: Any,
     state: TrainState,
     dataset: Dataset,
     loss_fn: LossFunction,
 ) -> None:
-    """Shows what came of a run and, of one that was not interrupted, its gradients."""
-    _show(folder, history, net, state, dataset)
-    if history.interrupted:
-        return
+    """The gradients of the net that was learned, and its figures."""
     report = compare_in_float64(loss_fn, state, dataset.test)
     typer.echo(f"\n{report}")
     worst = max(row.relative_error for row in report.rows)

@@ -30,6 +30,7 @@ from funcnn.cli._run_folder import RunFolder
 from funcnn.data import Dataset, count_batches
 from funcnn.errors import LaunchError
 from funcnn.parallel import make_mesh
+from funcnn.parallel._batch import check_rows
 from funcnn.parallel._processes import path_from_first
 from funcnn.training import (
     CheckpointError,
@@ -171,11 +172,11 @@ def _train(options: Any) -> None:
             f"{options.batch_size}"
         )
     mesh = make_mesh() if options.distributed else None
-    if mesh is not None and options.batch_size % (mesh.size * options.accumulate):
-        raise InputError(
-            f"--batch-size {options.batch_size} cannot be split evenly over "
-            f"{mesh.size} devices, in --accumulate {options.accumulate} parts each"
-        )
+    if mesh is not None:
+        try:
+            check_rows((options.batch_size,), mesh, options.accumulate)
+        except ValueError as error:
+            raise InputError(f"--batch-size {options.batch_size}: {error}") from None
     dataset = load_data(options.data, options.data_dir)
     images, _ = dataset.train
     steps = options.epochs * count_batches(len(images), options.batch_size)

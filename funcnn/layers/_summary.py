@@ -79,7 +79,7 @@ def summary(model: Any, x: jax.Array | jax.ShapeDtypeStruct) -> Summary:
 
 
 def _row(application: Application, key: Any) -> SummaryRow:
-    from funcnn.layers._flops import flops  # with jax.extend, which takes its time
+    from funcnn._flops import flops  # with jax.extend, which takes its time
 
     path, layer, params, state, x, y = application
 

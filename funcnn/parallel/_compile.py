@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from funcnn._flops import flops_of
 from funcnn._quiet import quiet
 from funcnn.parallel._carried import has_shardings, placed, unplaced
 from funcnn.parallel._collectives import collectives
@@ -20,7 +21,6 @@ from funcnn.parallel._work import (
     has_loops,
     has_open_loops,
     moved_bytes,
-    product_flops,
 )
 
 _UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -112,7 +112,7 @@ def _lower(
         # it has shardings of its own, which ours do not agree with
         shared, traced = target.devices > 1, jitted.trace(*unplaced(args))
         program = _lower_quietly(traced)
-    flops = product_flops(traced.jaxpr)
+    flops = float(flops_of(traced.jaxpr, products_only=True))
     said = "matrix products and convolutions, as traced"
     if shared:
         flops, said = flops / target.devices, f"{said}; an equal share"

@@ -34,11 +34,7 @@ def path_from_first(make: Callable[[], Path], error: type[Exception]) -> Path:
       Exception: as `on_first`.
     """
     own = on_first(make, error)
-    text = os.fsencode(own or "")
-    padded = np.frombuffer(text.ljust(_LONGEST_PATH, b"\0"), np.uint8)
-    if jax.process_count() > 1:
-        text = np.asarray(_from_first(padded)).tobytes().rstrip(b"\0")
-    return Path(os.fsdecode(text))
+    return Path(os.fsdecode(_text_from_first(os.fsencode(own or ""), _LONGEST_PATH)))
 
 
 def on_first(task: Callable[[], T], error: type[Exception]) -> T | None:
@@ -50,22 +46,17 @@ def on_first(task: Callable[[], T], error: type[Exception]) -> T | None:
     """
     if jax.process_count() == 1:
         return task()
-    result, raised = None, None
+    result, raised, words = None, None, ""
     if is_first():
         try:
             result = task()
         except Exception as caught:
-            raised = caught
-    words = "" if raised is None else f"{raised}" or repr(raised)
-    text = np.frombuffer(words.encode()[:_LONGEST].ljust(_LONGEST, b"\0"), np.uint8)
-    if raised is None and not is_first():
-        words = bytes(_from_first(text)).rstrip(b"\0").decode(errors="replace")
-        if words:
-            raise error(f"process 0: {words}")
-        return None
-    _from_first(text)
+            raised, words = caught, f"{caught}" or repr(caught)
+    told = _text_from_first(words.encode(), _LONGEST).decode(errors="replace")
     if raised is not None:
         raise raised
+    if told and not is_first():
+        raise error(f"process 0: {told}")
     return result
 
 
@@ -102,6 +93,14 @@ class _Agreed:
         # Not more than twice as many, for the first steps compile.
         wanted = self._every * _SECONDS / max(float(longest) / 1000, 1e-3)
         self._every = max(1, int(min(wanted, 2.0 * self._every)))
+
+
+def _text_from_first(text: bytes, longest: int) -> bytes:
+    """The first process's, of which more than the longest is cut off."""
+    if jax.process_count() == 1:
+        return text
+    padded = np.frombuffer(text[:longest].ljust(longest, b"\0"), np.uint8)
+    return bytes(_from_first(padded)).rstrip(b"\0")
 
 
 def _from_first(array: np.ndarray) -> Any:

@@ -1,10 +1,5 @@
 """How much a program has to compute and to move."""
 
-import math
-from typing import Any
-
-import jax.extend as jex
-
 from funcnn.parallel._hlo import Instruction, Program, array_bytes, type_bytes
 
 # These move nothing: they give names to what is there.
@@ -106,45 +101,3 @@ def _written(
 
 def _far(text: str) -> int:
     return sum(array_bytes(text, far=True))
-
-
-def product_flops(jaxpr: Any) -> float:
-    """Operations of a traced program's matrix products and convolutions.
-
-    Two for each multiplication; loops count as often as they run, those with no end
-    that is known once, and of branches the one that has most.
-    """
-    jaxpr = jaxpr.jaxpr if hasattr(jaxpr, "jaxpr") else jaxpr
-    return sum(map(_equation_flops, jaxpr.eqns))
-
-
-def _equation_flops(equation: Any) -> float:
-    name, params = equation.primitive.name, equation.params
-    if name == "dot_general":
-        (contracted, _), _ = params["dimension_numbers"]
-        left, out = equation.invars[0].aval, equation.outvars[0].aval
-        return 2.0 * out.size * math.prod(left.shape[axis] for axis in contracted)
-    if name == "conv_general_dilated":
-        return _convolution_flops(equation)
-    inner = [product_flops(part) for part in jex.core.jaxprs_in_params(params)]
-    if name == "cond":
-        return max(inner, default=0.0)
-    return sum(inner) * _times(name, params)
-
-
-def _times(name: str, params: dict[str, Any]) -> int:
-    if name == "scan":
-        return int(params["length"])
-    if name == "shard_map":
-        return int(math.prod(params["mesh"].shape.values()))
-    return 1
-
-
-def _convolution_flops(equation: Any) -> float:
-    kernel, out = equation.invars[1].aval, equation.outvars[0].aval
-    layout = equation.params["dimension_numbers"].rhs_spec
-    window = math.prod(kernel.shape[axis] for axis in layout[2:])
-    flops = 2.0 * out.size * window * kernel.shape[layout[1]]
-    # between the entries of a dilated input there are zeros
-    zeros = math.prod(equation.params["lhs_dilation"])
-    return flops / zeros

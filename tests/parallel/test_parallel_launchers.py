@@ -160,7 +160,7 @@ def test_a_process_that_hangs_ends_the_job(launcher, tmp_path):
 def test_a_batch_that_cannot_be_split_is_refused(launcher, tmp_path):
     done = run(train(tmp_path, "--batch-size", 63, launcher=LAUNCHERS[launcher]))
     assert done.returncode == 2
-    assert "--batch-size 63 cannot be split evenly over 2 devices" in done.stderr
+    assert "--batch-size 63: the rows of a batch (63,) cannot be split" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 

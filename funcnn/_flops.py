@@ -15,6 +15,9 @@ _MOVES = frozenset(
 )
 
 
+_PRODUCTS = frozenset({"dot_general", "conv_general_dilated"})
+
+
 def flops(f: Callable[..., Any], *args: Any) -> int:
     """Floating-point operations of `f(*args)`, by tracing it; args may be shapes.
 
@@ -22,25 +25,43 @@ def flops(f: Callable[..., Any], *args: Any) -> int:
     other operation on floats 1 per entry, and moving data 0. Loops count as often
     as they run; of a `while` whose length is not known, one turn.
     """
-    return _flops(jax.make_jaxpr(f)(*args).jaxpr)
+    return flops_of(jax.make_jaxpr(f)(*args))
 
 
-def _flops(jaxpr: Any) -> int:
-    return sum(map(_equation_flops, jaxpr.eqns))
+def flops_of(program: Any, *, products_only: bool = False) -> int:
+    """Those of a traced program, or only of its products and convolutions.
+
+    Of branches the one that has most counts, and of a part that many devices run, each
+    one's.
+    """
+    jaxpr = program.jaxpr if hasattr(program, "jaxpr") else program
+    return sum(_equation_flops(e, products_only) for e in jaxpr.eqns)
 
 
-def _equation_flops(equation: Any) -> int:
+def _equation_flops(equation: Any, products_only: bool) -> int:
     name = equation.primitive.name
-    inner = [_flops(j) for j in jex.core.jaxprs_in_params(equation.params)]
+    inner = [
+        flops_of(part, products_only=products_only)
+        for part in jex.core.jaxprs_in_params(equation.params)
+    ]
     if name == "cond":
         return max(inner)
     if inner and not name.startswith("reduce"):
-        return sum(inner) * equation.params.get("length", 1)
+        return sum(inner) * _times(equation)
+    if products_only and name not in _PRODUCTS:
+        return 0
     output = equation.outvars[0].aval
     if name in _MOVES or not jnp.issubdtype(output.dtype, jnp.floating):
         return 0
     size = math.prod(output.shape)
     return size * _PER_OUTPUT.get(name, lambda equation: 1)(equation)
+
+
+def _times(equation: Any) -> int:
+    """How often the program inside of an equation runs."""
+    if equation.primitive.name == "shard_map":
+        return math.prod(equation.params["mesh"].shape.values())
+    return int(equation.params.get("length", 1))
 
 
 def _dot_general(equation: Any) -> int:
