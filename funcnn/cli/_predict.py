@@ -1,6 +1,8 @@
 """`funcnn predict`: classify images with a model that was trained."""
 
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +20,7 @@ from funcnn.training import load_weights
 
 _MOST_CLASSES = 256  # labels are bytes
 _MOST_SIDE = 2048  # of an image that a model is trained on
+_SHOWN = 60  # characters of a value that is refused
 
 
 def predict(
@@ -49,24 +52,41 @@ def predict(
 def _load(run: Path) -> tuple[Any, Any, Any, dict[str, Any]]:
     folder = RunFolder(run)
     config = folder.config()
-    name, classes, shape = (config.get(n) for n in ("model", "classes", "image_shape"))
-    good = (
-        name in list(MODELS)
-        and isinstance(classes, list)
-        and all(isinstance(c, str) for c in classes)
-        and 0 < len(classes) <= _MOST_CLASSES
-        and isinstance(shape, list)
-        and len(shape) == 3
-        and all(type(n) is int and 0 < n <= _MOST_SIDE for n in shape)
-        and math.prod(shape) <= _MOST_SIDE**2
-    )
-    if not good:
-        file = folder.path / "config.json"
-        raise DataError(f"{file}: model, classes or image_shape is damaged")
+    for name, (good, needed) in _NEEDED.items():
+        if not good(config.get(name)):
+            given = printable(json.dumps(config.get(name)))
+            shown = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}..."
+            file = folder.path / "config.json"
+            raise DataError(f"{file}: {name} is damaged: {shown} is not {needed}")
     net = MODELS[config["model"]](len(config["classes"]))
     example = jax.ShapeDtypeStruct((1, *config["image_shape"]), np.float32)
     like = jax.eval_shape(lambda: net.init(jax.random.key(0), example))
     return net, *load_weights(folder.weights, *like), config
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, str) and value in MODELS
+
+
+def _are_classes(value: Any) -> bool:
+    few = isinstance(value, list) and 0 < len(value) <= _MOST_CLASSES
+    return few and all(isinstance(c, str) for c in value)
+
+
+def _is_shape(value: Any) -> bool:
+    three = isinstance(value, list) and len(value) == 3
+    sides = three and all(type(n) is int and 0 < n <= _MOST_SIDE for n in value)
+    return sides and math.prod(value) <= _MOST_SIDE**2
+
+
+_NEEDED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (_is_model, " or ".join(MODELS)),
+    "classes": (_are_classes, f"a list of up to {_MOST_CLASSES} names"),
+    "image_shape": (
+        _is_shape,
+        f"[height, width, channels], each up to {_MOST_SIDE}",
+    ),
+}
 
 
 def _print(

@@ -66,6 +66,14 @@ def _config_of_another_kind(folder):
     (folder / "config.json").write_text(json.dumps({"model": "transformer"}))
 
 
+def _config_with(**changed):
+    def spoil(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | changed))
+
+    return spoil
+
+
 def _config_that_is_not_json(folder):
     (folder / "config.json").write_text("{")
 
@@ -95,7 +103,18 @@ def _no_weights(folder):
             "no config": (_no_config, ["no run folder"]),
             "config of another kind": (
                 _config_of_another_kind,
-                ["config.json", "transformer"],
+                ["config.json", 'model is damaged: "transformer"', "not mlp or cnn"],
+            ),
+            "classes of another kind": (
+                _config_with(classes=3),
+                [
+                    "config.json",
+                    "classes is damaged: 3 is not a list of up to 256 names",
+                ],
+            ),
+            "a shape too large": (
+                _config_with(image_shape=[2048, 2048, 2]),
+                ["[2048, 2048, 2] is not [height, width, channels]"],
             ),
             "config that is not JSON": (
                 _config_that_is_not_json,
