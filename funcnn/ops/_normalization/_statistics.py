@@ -41,5 +41,9 @@ def mean_product(x: jax.Array, scale: jax.Array) -> jax.Array:
     """The mean of x scale over the last axis, which stays with size 1.
 
     As a matrix product, for in a sum XLA on CPU would write scale out for each row.
+    By two equal columns: for one it compiles a loop of its own, for two it has a
+    library, and forty layers compile in half the time.
     """
-    return jnp.matmul(x, scale[:, None], precision="highest") / len(scale)
+    columns = jnp.stack([scale, scale], axis=1)
+    product = jnp.matmul(x, columns, precision="highest")
+    return product[..., :1] / len(scale)
