@@ -78,6 +78,19 @@ def fitted():
     )
 
 
+def not_finite():
+    """What is said of a batch with a NaN."""
+    images = IMAGES.copy()
+    images[-1, 2, 3, 0] = np.nan
+    data, places = (images, LABELS), {"mesh": MESH, "partition": MIXTURE}
+    state = started(EXAMPLE, MESH, MIXTURE)
+    options = {"epochs": 1, "batch_size": 16, "progress": False}
+    try:
+        training.fit(EXAMPLE.loss, OPTIMIZER, state, data, **options, **places)
+    except training.NonFiniteError as error:
+        return str(error)
+
+
 if DIES:
     _processes._SECONDS = 0.0  # they ask each other at each step
 rows = own_rows()
@@ -86,4 +99,5 @@ training.save_weights(FOLDER / "weights.safetensors", state.params, state.state)
 figures = [{k: v for k, v in r.items() if "second" not in k} for r in history]
 told = {"rows": rows, "step": int(state.step), "figures": figures}
 told |= {"interrupted": history.interrupted}
+told |= {"not_finite": None if DIES else not_finite()}
 (FOLDER / f"told{RANK}.json").write_text(json.dumps(told))

@@ -82,6 +82,14 @@ def test_only_the_first_process_shows_and_writes(runs):
     assert sorted(int(path.name) for path in paths) == [3, 4, 6, 8, 9, 12]
 
 
+def test_all_say_where_the_first_nan_is(runs):
+    ((alone,), _), (told, _) = (runs[n][1:] for n in (1, 2))
+    words = alone["not_finite"]
+    assert "argument" in words
+    assert "2, 3, 0)" in words
+    assert [each["not_finite"] for each in told] == [words, words]
+
+
 def test_a_signal_to_one_ends_all_after_the_same_step_and_the_run_goes_on(
     runs, tmp_path
 ):
