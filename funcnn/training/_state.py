@@ -9,6 +9,8 @@ from jax.sharding import Mesh
 
 from funcnn.parallel._placing import shardings_like
 
+_DRAWN_SLOWLY = 2**22  # parameters; drawn in half a second without optimization
+
 
 class TrainState(NamedTuple):
     """All that training changes, as arrays.
@@ -56,15 +58,16 @@ class TrainState(NamedTuple):
 
         def make(key: jax.Array) -> "TrainState":
             init_key, train_key = jax.random.split(key)
-            params, state = jax.jit(lambda key: model.init(key, x))(init_key)
-            opt_state = jax.jit(optimizer.init)(params)
+            params, state = model.init(init_key, x)
+            opt_state = optimizer.init(params)
             return cls(jnp.zeros((), jnp.int32), params, state, opt_state, train_key)
 
         check_needs_mesh(mesh, partition)
-        if mesh is None:
-            return make(key)
-        shardings = shardings_of(jax.eval_shape(make, key), mesh, partition)
-        return jax.jit(make, out_shardings=shardings)(key)
+        shapes: TrainState = jax.eval_shape(make, key)
+        where = None if mesh is None else shardings_of(shapes, mesh, partition)
+        traced = isinstance(key, jax.core.Tracer)
+        options = {} if traced else _options_of_once(shapes.params)
+        return jax.jit(make, out_shardings=where, compiler_options=options)(key)
 
     @classmethod
     def abstract(
@@ -110,3 +113,15 @@ def check_needs_mesh(mesh: Mesh | None, partition: Any) -> None:
     """Raises ValueError for a partition over nothing."""
     if mesh is None and partition is not None:
         raise ValueError("a partition needs a mesh: see funcnn.parallel.make_mesh")
+
+
+def _options_of_once(params: Any) -> dict[str, Any]:
+    """For the compiler of what makes parameters, once.
+
+    Of an ordinary net it takes longer to optimize the drawing of random numbers, which
+    takes milliseconds, than to compile the training step.
+    """
+    many = sum(leaf.size for leaf in jax.tree.leaves(params)) > _DRAWN_SLOWLY
+    if many or jax.default_backend() != "cpu":
+        return {}
+    return {"xla_backend_optimization_level": 0}

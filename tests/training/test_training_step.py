@@ -46,6 +46,20 @@ def test_a_train_state_can_be_created_from_an_array():
     chex.assert_trees_all_equal(created, train_state(LINEAR))
 
 
+def test_a_train_state_can_be_created_within_other_programs():
+    x = np.zeros((1, 2), np.float32)
+
+    def create(key):
+        return training.TrainState.create(DEEP, SGD, key, x)
+
+    keys = jax.random.split(jax.random.key(0), 3)
+    for many in (jax.vmap(create)(keys), jax.jit(jax.vmap(create))(keys)):
+        for number, key in enumerate(keys):
+            one = jax.tree.map(lambda leaf: leaf[number], many)
+            chex.assert_trees_all_close(one.params, create(key).params, rtol=1e-6)
+            assert one.key == create(key).key
+
+
 def test_parameters_are_not_drawn_from_the_key_that_is_trained_with():
     state = train_state(LINEAR)
     from_train_key = LINEAR.init(state.key, jnp.zeros((1, 2)))[0]["kernel"]
