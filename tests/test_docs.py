@@ -9,6 +9,7 @@ DOCS = pathlib.Path(__file__).parent.parent / "docs"
 PAGES = [p for p in sorted(DOCS.glob("*.md")) if "```python\n" in p.read_text()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_runs(page):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)

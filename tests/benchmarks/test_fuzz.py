@@ -17,6 +17,7 @@ from benchmarks.fuzz._targets import TARGETS
 INPUTS = 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_files_are_survived(name, tmp_path):
     target, folder, meter = TARGETS[name], tmp_path / "input", Traced()

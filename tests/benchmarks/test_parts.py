@@ -39,6 +39,7 @@ def test_a_workload_that_there_is_not_is_refused(tmp_path):
     assert "nothing" in done.output
 
 
+@pytest.mark.slow
 def test_compile_time_is_measured_at_each_depth(tmp_path):
     text, record = run(tmp_path, "compile", "--rounds", "1", "--depths", "1,2")
     kinds = {(row["depth"], row["residual"]) for row in record["rows"]}

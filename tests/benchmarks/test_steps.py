@@ -112,6 +112,7 @@ def test_the_command_writes_a_record_a_table_and_a_plot(command, tmp_path):
     assert (tmp_path / "steps.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_measured(command, monkeypatch):
     def interrupted(line):
         if line == "cnn: round 2 of 2":
@@ -134,6 +135,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known(command):
     assert record is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["funcnn", "plain-jax"])
 def test_ours_and_plain_jax_train_the_smallest_net(name):
     result, _ = measured(FRAMEWORKS[name])

@@ -106,6 +106,7 @@ def test_unknown_ops_are_one_line_with_those_near():
     assert {"relu,", "softmax,", "conv,"} <= set(far.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "file", "words"),
     [
@@ -129,6 +130,7 @@ def test_two_processes_find_what_one_finds(checked):
     assert {line.split()[0] for line in done.stderr.splitlines()} == {"1/2", "2/2"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", a_share(["2", "1"], 2))
 def test_ctrl_c_says_what_is_known(jobs):
     names = ["relu", "conv", "tanh", "--fast", "--jobs", jobs]

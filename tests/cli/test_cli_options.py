@@ -98,6 +98,7 @@ def test_checkpoints_are_where_they_were_asked_for(given_to_fit):
     assert options["checkpoints"].every is None  # an epoch
 
 
+@pytest.mark.slow
 def test_a_checkpoint_every_two_steps(with_all):
     _, folder = with_all
     steps = {int(path.name) for path in (folder / "checkpoints").glob("[0-9]*")}

@@ -23,6 +23,7 @@ def pictures(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_pictures(trained, pictures):
     names = [pictures / f"{name}.png" for name in ("left", "right", "dark")]
     done = run("predict", trained[1], *names)

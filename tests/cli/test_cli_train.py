@@ -132,6 +132,7 @@ def test_no_folder_to_write_to_is_an_error_before_training(images_folder, tmp_pa
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_was_saved(images_folder, tmp_path):
     """Files may not grow beyond 64 KiB (32 in some shells); the weights need more."""
     options = ["--data-dir", images_folder, "--out", tmp_path, *SMALL]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from layer_table import made, shape
-from shares import a_share
+from shares import a_share, a_share_of_rows
 
 import funcnn as fn
 
@@ -99,7 +99,9 @@ def in_steps(layer, params, state, x, sizes):
     return np.concatenate(outputs, axis=-2), state
 
 
-@pytest.mark.parametrize("options", CACHED.values(), ids=CACHED)
+@pytest.mark.parametrize(
+    "options", a_share_of_rows({name: (own,) for name, own in CACHED.items()}, 4)
+)
 @pytest.mark.parametrize("sizes", a_share([(3, 1, 2), (1,) * 6, (6,)], 3), ids=str)
 def test_decoding_in_steps_is_the_causal_pass_over_all(options, sizes):
     layer, params, state, x = with_cache(shape(2, 6, 8), **options)

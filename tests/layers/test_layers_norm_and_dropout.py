@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from shares import a_share
 
 import funcnn as fn
 
@@ -168,13 +169,17 @@ def over_parts(layer, params, state, x, key):
 
 @pytest.mark.parametrize(
     "layer",
-    [
-        fn.BatchNorm(momentum=0.5),
-        fn.Dropout(0.4),
-        fn.Dropout(0.4, broadcast_dims=[0]),
-        fn.DropPath(0.4),
-        fn.SpatialDropout(0.4),
-    ],
+    a_share(
+        [
+            fn.BatchNorm(momentum=0.5),
+            fn.Dropout(0.4, broadcast_dims=[0]),
+            fn.Dropout(0.4),
+            fn.DropPath(0.4),
+            fn.SpatialDropout(0.4),
+        ],
+        3,
+        1,
+    ),
     ids=repr,
 )
 def test_parts_of_a_batch_are_treated_as_the_whole(layer):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from shares import a_share
 
 import funcnn as fn
 from funcnn.models import transformer
@@ -45,6 +46,7 @@ def test_its_parameters_are_those_of_the_formula():
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == expected
 
 
+@pytest.mark.slow
 def test_remat_changes_no_gradient_and_keeps_less():
     def loss(model):
         params, state = model.init(jax.random.key(0), IDS)
@@ -57,7 +59,7 @@ def test_remat_changes_no_gradient_and_keeps_less():
     assert fn.saved_bytes(again, params) < 0.6 * fn.saved_bytes(plain, params)
 
 
-@pytest.mark.parametrize("options", [{}, {"kv_heads": 1, "dropout": 0.1}])
+@pytest.mark.parametrize("options", a_share([{}, {"kv_heads": 1, "dropout": 0.1}], 2))
 def test_it_learns_what_comes_next(options):
     model = transformer(11, **SMALL, **options)
     start = np.arange(8)[:, None] + np.arange(9)[None]

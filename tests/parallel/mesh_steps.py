@@ -200,9 +200,8 @@ def mapped(model, mesh):
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["language", pytest.param("digits", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@every_example
 def test_in_shard_map_losses_and_gradients_are_the_single_device_s(name):
     one, many = EXAMPLES[name](), EXAMPLES[name]("data")
     on_eight = jax.jit(mapped(many, parallel.make_mesh(8)))

@@ -45,12 +45,14 @@ def faults(**environment):
     return float(number), kept == "True"
 
 
+@pytest.mark.slow
 def test_a_step_takes_few_pages_from_the_system():
     number, kept = faults()
     assert kept
     assert number < 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [

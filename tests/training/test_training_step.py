@@ -50,7 +50,7 @@ def test_a_train_state_can_be_created_within_other_programs():
     x = np.zeros((1, 2), np.float32)
 
     def create(key):
-        return training.TrainState.create(DEEP, SGD, key, x)
+        return training.TrainState.create(LINEAR, SGD, key, x)
 
     keys = jax.random.split(jax.random.key(0), 3)
     for many in (jax.vmap(create)(keys), jax.jit(jax.vmap(create))(keys)):
