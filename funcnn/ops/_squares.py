@@ -47,9 +47,12 @@ def length(
     least: float = 0.0,
     of: Callable[..., jax.Array] = wide,
 ) -> Length:
-    """Of what `of` makes of the arrays, over axes that are kept, and of `least`."""
+    """Of what `of` makes of the arrays, over axes that are kept, and of `least`.
 
-    def scaled(*arrays):
+    On CPU with a branch; what is made of the arrays then goes into `by_unit`.
+    """
+
+    def in_one(*arrays):
         return _at_three_scales(of(*arrays), axes, least)
 
     def branching(*arrays):
@@ -57,12 +60,12 @@ def length(
         return lax.cond(
             _are_ordinary(square),
             lambda square, *arrays: Length(_root(square), jnp.ones_like(square)),
-            lambda square, *arrays: scaled(*arrays),
+            lambda square, *arrays: _by_largest(of(*arrays), axes, least),
             square,
             *arrays,
         )
 
-    return lax.platform_dependent(*arrays, cpu=branching, default=scaled)
+    return lax.platform_dependent(*arrays, cpu=branching, default=in_one)
 
 
 def by_unit(
@@ -70,17 +73,36 @@ def by_unit(
 ) -> Any:
     """F(x / unit, unit, *others), where subnormal entries of x have their digits."""
 
-    def scaled(x, unit, *others):
-        return f(divided(x, unit), unit, *others)
+    def divided(x, unit, *others):
+        return f(_divided(x, unit), unit, *others)
 
     def branching(*args):
-        return lax.cond(jnp.all(args[1] == 1), f, scaled, *args)
+        return lax.cond(jnp.all(args[1] == 1), f, divided, *args)
 
-    return lax.platform_dependent(x, unit, *others, cpu=branching, default=scaled)
+    return lax.platform_dependent(x, unit, *others, cpu=branching, default=divided)
 
 
-def divided(x: jax.Array, unit: jax.Array) -> jax.Array:
-    """X / unit."""
+def length_without_branch(x: jax.Array, axes: int | tuple[int, ...]) -> Length:
+    """The length where a branch would cost more than that x is read twice on CPU.
+
+    There subnormal numbers are 0, as in `over`, into which x goes then.
+    """
+
+    def by_power(x):
+        unit = _power_near(_largest(x, axes))
+        return Length(_root(jnp.square(x / unit).sum(axes, keepdims=True)), unit)
+
+    return lax.platform_dependent(
+        x, cpu=by_power, default=lambda x: _at_three_scales(x, axes, 0.0)
+    )
+
+
+def over(x: jax.Array, unit: jax.Array) -> jax.Array:
+    """X / unit, without a branch on CPU."""
+    return lax.platform_dependent(x, unit, cpu=jnp.divide, default=_divided)
+
+
+def _divided(x, unit):
     lift = 2.0 ** (_steps(x)[1] - STEPS)
     return jnp.where(unit < 1, up(x) * lift, x * (1 / unit))
 
@@ -104,6 +126,27 @@ def _steps(x):
     """
     exponents = jnp.finfo(x.dtype).maxexp
     return exponents // 3, -(-2 * exponents // 3)
+
+
+def _largest(x, axes, least=0.0):
+    return jnp.abs(lax.stop_gradient(x)).max(axes, keepdims=True, initial=least)
+
+
+def _power_near(size):
+    """A power of two near it, which has an inverse."""
+    info = jnp.finfo(size.dtype)
+    power = lax.reduce_precision(size, info.nexp, 0)  # no digit but the first
+    return jnp.clip(power, float(info.tiny), 2.0 ** (info.maxexp - 3))
+
+
+def _by_largest(x, axes, least):
+    """The length, by a scale for the largest number."""
+    bound, k = _steps(x)
+    largest = _largest(x, axes, least)
+    high_or_1 = jnp.where(largest > 2.0**bound, 2.0**k, 1.0)
+    unit = jnp.where(largest < 2.0**-bound, 2.0**-k, high_or_1).astype(x.dtype)
+    square = jnp.square(_divided(x, unit)).sum(axes, keepdims=True)
+    return Length(_root(square + jnp.square(least / unit)), unit)
 
 
 def _at_three_scales(x, axes, least):

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from funcnn.ops._squares import by_unit, length
+from funcnn.ops._squares import length_without_branch, over
 
 
 def direction(
@@ -13,15 +13,11 @@ def direction(
 
     For rows of zeros without `least` all three are 0.
     """
-    n = length(x, axes=-1)
-    free = n.root > least / n.unit
+    n = length_without_branch(x, -1)
+    free = (n.root > 0) & (n.unit * n.divisor > least)
     at_least = 1 / least if least else 0.0
-
-    def unit_vector(u, unit, root, x, free):
-        return jnp.where(free, u / root, x * at_least)
-
-    unit = by_unit(unit_vector, x, n.unit, n.divisor, x, free)
-    return unit, jnp.where(free, n.inverse / n.unit, at_least), free
+    unit = jnp.where(free, over(x, n.unit) / n.divisor, x * at_least)
+    return unit, jnp.where(free, 1 / n.unit / n.divisor, at_least), free
 
 
 def direction_cotangent(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from funcnn.ops._arguments import axes_of, floats, wide
-from funcnn.ops._squares import Length, by_unit, length
+from funcnn.ops._squares import Length, by_unit, length, length_without_branch, over
 from funcnn.rules import rule
 
 
@@ -25,8 +25,9 @@ def unit_norm(x: jax.Array, axis: int | Sequence[int] = -1) -> jax.Array:
     what of g points along x is taken out, for a length does not change y.
     Saved: x and n, as a power of two and the rest; y is made again.
     Kinks: at x = 0 there is no limit: y = 0 and dx = 0. No eps is needed, for where
-    numbers are not of ordinary size, a power of two is taken out before they are
-    squared: they neither overflow nor underflow, and any other x has length 1.
+    numbers are not of ordinary size, a power of two is taken out before: they neither
+    overflow nor underflow, and any other x that the device does not flush to 0 has
+    length 1.
     Source: Horn & Johnson, Matrix Analysis, chapter 5. PyTorch's `normalize` and
     Keras divide by max(||x||, 1e-12).
     """
@@ -37,8 +38,8 @@ def unit_norm(x: jax.Array, axis: int | Sequence[int] = -1) -> jax.Array:
 def directions(x: jax.Array, axes: int | tuple[int, ...]) -> tuple[jax.Array, Length]:
     """The vector x / ||x|| in float32 or wider, 0 for x = 0; and the length."""
     x = wide(x)
-    n = length(x, axes=axes)
-    return by_unit(lambda x, unit, root: x / root, x, n.unit, n.divisor), n
+    n = length_without_branch(x, axes)
+    return over(x, n.unit) / n.divisor, n
 
 
 def _reference(x, axes):
@@ -48,17 +49,15 @@ def _reference(x, axes):
 
 
 def _forward(x, axes):
-    y, n = directions(x, axes)
+    n = length(x, axes=axes)
+    y = by_unit(lambda x, unit, root: x / root, wide(x), n.unit, n.divisor)
     return y.astype(x.dtype), (x, n)
 
 
 def _backward(axes, saved, g):
-    def cotangent(x, unit, inverse, g):
-        y = x * inverse
-        return (g - y * (y * g).sum(axes, keepdims=True)) * inverse * (1 / unit)
-
     x, n = saved
-    return (by_unit(cotangent, wide(x), n.unit, n.inverse, wide(g)),)
+    y, g = over(wide(x), n.unit) * n.inverse, wide(g)
+    return ((g - y * (y * g).sum(axes, keepdims=True)) * n.inverse * (1 / n.unit),)
 
 
 def _cases(normal):

@@ -5,7 +5,7 @@ import jax
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
 from funcnn.ops._normalization._unit_norm import directions
-from funcnn.ops._squares import by_unit
+from funcnn.ops._squares import over
 from funcnn.rules import rule
 
 
@@ -47,14 +47,11 @@ def _forward(kernel, scale):
 
 
 def _backward(saved, g):
-    def cotangents(kernel, unit, inverse, scale, g):
-        direction = kernel * inverse
-        dscale = (direction * g).sum(leading_axes(g))
-        dkernel = (g - direction * dscale) * (scale * inverse) * (1 / unit)
-        return dkernel, dscale
-
     kernel, scale, n = saved
-    return by_unit(cotangents, wide(kernel), n.unit, n.inverse, wide(scale), wide(g))
+    direction, g = over(wide(kernel), n.unit) * n.inverse, wide(g)
+    dscale = (direction * g).sum(leading_axes(g))
+    dkernel = (g - direction * dscale) * (wide(scale) * n.inverse) * (1 / n.unit)
+    return dkernel, dscale
 
 
 def _cases(normal):
