@@ -68,7 +68,7 @@ def dot_product_attention(
     so that scores stay in its cache. Keys out of reach by `causal` and `window` are
     left out; where reach has one side, blocks are in up to eight groups, each with the
     keys that one of its blocks needs. `mask` is not looked into for that.
-    Saved: query, key, value, bias, mask, and m in float32 or wider.
+    Saved: query, key, value, bias, mask, and m and z in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
     Source: Dao, Fu, Ermon, Rudra & Ré (2022), arXiv:2205.14135; Rabe & Staats (2021),
@@ -174,9 +174,9 @@ def _forward(query, key, value, bias, mask, scale, reach, sizes):
         return over_entries(head, together, None, places, q, k, v)[1]
 
     args = blocks.whole(bias), blocks.whole(mask), places, q, k, v
-    output, m = _by_platform(run, sizes[1], blocks.entries, args)
+    output, m, z = _by_platform(run, sizes[1], blocks.entries, args)
     output = blocks.joined_queries(output).astype(query.dtype)
-    return output, (query, key, value, bias, mask, m)
+    return output, (query, key, value, bias, mask, m, z)
 
 
 def _by_platform(run, together, entries, args):
@@ -204,7 +204,7 @@ def _forward_of_head(blocks, seen_from, places, q, k, v):
         e = jnp.exp(s - _or_zero(m))
         z = e.sum(-1, keepdims=True)
         o = jnp.einsum("qk,kv->qv", e, own_v) / _or_one(z)
-        return o, jnp.where(z > 0, m, jnp.inf)
+        return o, jnp.where(z > 0, m, jnp.inf), _or_one(z)
 
     found = [
         lax.map(functools.partial(block, keys=keys), jnp.arange(start, stop))
@@ -214,19 +214,29 @@ def _forward_of_head(blocks, seen_from, places, q, k, v):
 
 
 def _backward(scale, reach, sizes, saved, g):
-    query, key, value, bias, mask, m = saved
+    query, key, value, bias, mask, m, z = saved
     blocks = Blocks.of(query, key, sizes[0], reach)
     q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
     places = blocks.places(bias), blocks.places(mask)
 
     def run(*args, together):
-        *seen_from, places, q, k, v, m, g = args
+        *seen_from, places, q, k, v, m, z, g = args
         bias = seen_from[0]
         head = functools.partial(_backward_of_head, blocks, seen_from)
         dbias = None if bias is None else jnp.zeros_like(bias, q.dtype)
-        return over_entries(head, together, dbias, places, q, k, v, m, g)
+        return over_entries(head, together, dbias, places, q, k, v, m, z, g)
 
-    args = blocks.whole(bias), blocks.whole(mask), places, q, k, v, m, blocks.queries(g)
+    args = (
+        blocks.whole(bias),
+        blocks.whole(mask),
+        places,
+        q,
+        k,
+        v,
+        m,
+        z,
+        blocks.queries(g),
+    )
     dbias, (dq, dk, dv) = _by_platform(run, sizes[1], blocks.entries, args)
     if bias is not None:
         dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
@@ -235,21 +245,20 @@ def _backward(scale, reach, sizes, saved, g):
     return dq, dk, dv, dbias, None
 
 
-def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
+def _backward_of_head(blocks, seen_from, places, q, k, v, m, z, g):
     def block(carry, i, keys):
         dk, dv, dbias = carry
         first = blocks.first_key(i, keys)
         own_k, own_v = (lax.dynamic_slice_in_dim(x, first, keys) for x in (k, v))
-        own_q, own_g = q[i], g[i]
+        own_q, own_g, own_z = q[i], g[i], z[i]
         s = _scores(blocks, seen_from, places, own_q, own_k, i, first)
         e = jnp.exp(s - m[i])
-        z = _or_one(e.sum(-1, keepdims=True))
-        ds = _slopes(e, z, jnp.einsum("qv,kv->qk", own_g, own_v))
-        dq = jnp.einsum("qk,kh->qh", ds, own_k) / z
-        dk = _add(dk, jnp.einsum("qh,qk->hk", own_q / z, ds), first)
-        dv = _add(dv, jnp.einsum("qv,qk->vk", own_g / z, e), first)
+        ds = _slopes(e, own_z, jnp.einsum("qv,kv->qk", own_g, own_v))
+        dq = jnp.einsum("qk,kh->qh", ds, own_k) / own_z
+        dk = _add(dk, jnp.einsum("qh,qk->hk", own_q / own_z, ds), first)
+        dv = _add(dv, jnp.einsum("qv,qk->vk", own_g / own_z, e), first)
         if dbias is not None:
-            tile = (ds / z).reshape(blocks.heads[1], blocks.rows, keys)
+            tile = (ds / own_z).reshape(blocks.heads[1], blocks.rows, keys)
             dbias = blocks.add_tile(dbias, tile, i, first)
         return (dk, dv, dbias), dq
 
