@@ -164,34 +164,41 @@ def _scores(blocks, seen_from, places, q, k, i, first):
 
 
 def _forward(query, key, value, bias, mask, scale, reach, sizes):
-    blocks = Blocks.of(query, key, sizes[0], reach)
-    q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
-    places = blocks.places(bias), blocks.places(mask)
-
-    def run(*args, together):
-        *seen_from, places, q, k, v = args
+    def run(query, key, value, bias, mask, *, rows, together):
+        blocks = Blocks.of(query, key, rows, reach)
+        q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
+        places = blocks.places(bias), blocks.places(mask)
+        seen_from = blocks.whole(bias), blocks.whole(mask)
         head = functools.partial(_forward_of_head, blocks, seen_from)
-        return over_entries(head, together, None, places, q, k, v)[1]
+        _, found = over_entries(head, together, None, places, q, k, v)
+        return tuple(map(blocks.joined_queries, found))
 
-    args = blocks.whole(bias), blocks.whole(mask), places, q, k, v
-    output, m, z = _by_platform(run, sizes[1], blocks.entries, args)
-    output = blocks.joined_queries(output).astype(query.dtype)
-    return output, (query, key, value, bias, mask, m, z)
+    output, m, z = _by_platform(run, sizes, query, key, value, bias, mask)
+    return output.astype(query.dtype), (query, key, value, bias, mask, m, z)
 
 
-def _by_platform(run, together, entries, args):
+def _by_platform(run, sizes, query, key, value, bias, mask, *others):
     """On a CPU few heads at once, whose scores stay in its cache; elsewhere all.
 
     With a bias a quarter of them, for each has a cotangent of it in memory, and a copy.
-    All too where heads, or examples, are on several devices.
+    All too where heads, or examples, are on several devices. On a TPU blocks are not
+    smaller for a group of heads, and a short sequence is one: the products of small
+    blocks, and that they are cut out, take longer than what they leave out.
     """
-    if together >= entries or partitioned.value is not None:
-        return run(*args, together=max(1, entries))
-    elsewhere = entries if args[0] is None else divisor(entries, entries // 4)
+    args = query, key, value, bias, mask, *others
+    rows, together = sizes
+    t, group = query.shape[-3], query.shape[-2] // key.shape[-2]
+    entries = max(1, math.prod(key.shape[:-3]) * key.shape[-2])
+    everywhere = together >= entries or partitioned.value is not None
+    together = entries if everywhere else together
+    split = bias is not None and not everywhere
+    elsewhere = divisor(entries, entries // 4) if split else entries
+    on_tpu = t if 128 < t <= 256 else min(t, rows * max(1, min(group, 128 // rows)))
     return lax.platform_dependent(
         *args,
-        cpu=functools.partial(run, together=together),
-        default=functools.partial(run, together=elsewhere),
+        cpu=functools.partial(run, rows=rows, together=together),
+        tpu=functools.partial(run, rows=max(1, on_tpu), together=elsewhere),
+        default=functools.partial(run, rows=rows, together=elsewhere),
     )
 
 
@@ -214,35 +221,25 @@ def _forward_of_head(blocks, seen_from, places, q, k, v):
 
 
 def _backward(scale, reach, sizes, saved, g):
-    query, key, value, bias, mask, m, z = saved
-    blocks = Blocks.of(query, key, sizes[0], reach)
-    q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
-    places = blocks.places(bias), blocks.places(mask)
-
-    def run(*args, together):
-        *seen_from, places, q, k, v, m, z, g = args
-        bias = seen_from[0]
+    def run(query, key, value, bias, mask, m, z, g, *, rows, together):
+        blocks = Blocks.of(query, key, rows, reach)
+        q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
+        places = blocks.places(bias), blocks.places(mask)
+        seen_from = blocks.whole(bias), blocks.whole(mask)
         head = functools.partial(_backward_of_head, blocks, seen_from)
-        dbias = None if bias is None else jnp.zeros_like(bias, q.dtype)
-        return over_entries(head, together, dbias, places, q, k, v, m, z, g)
+        dbias = None if bias is None else jnp.zeros_like(seen_from[0], q.dtype)
+        m, z, g = map(blocks.queries, (m, z, g))
+        m = jnp.where(z > 0, m, jnp.inf)  # what fills a block up sees nothing
+        dbias, (dq, dk, dv) = over_entries(
+            head, together, dbias, places, q, k, v, m, _or_one(z), g
+        )
+        if bias is not None:
+            dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
+        dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
+        dk, dv = (blocks.joined_keys(x.mT) for x in (dk, dv))
+        return dq, dk, dv, dbias
 
-    args = (
-        blocks.whole(bias),
-        blocks.whole(mask),
-        places,
-        q,
-        k,
-        v,
-        m,
-        z,
-        blocks.queries(g),
-    )
-    dbias, (dq, dk, dv) = _by_platform(run, sizes[1], blocks.entries, args)
-    if bias is not None:
-        dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
-    dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
-    dk, dv = (blocks.joined_keys(x.mT) for x in (dk, dv))
-    return dq, dk, dv, dbias, None
+    return *_by_platform(run, sizes, *saved, g), None
 
 
 def _backward_of_head(blocks, seen_from, places, q, k, v, m, z, g):
