@@ -225,15 +225,16 @@ def _backward(scale, reach, sizes, saved, g):
         blocks = Blocks.of(query, key, rows, reach)
         q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
         places = blocks.places(bias), blocks.places(mask)
-        seen_from = blocks.whole(bias), blocks.whole(mask)
+        whole_bias = blocks.whole(bias)
+        seen_from = whole_bias, blocks.whole(mask)
         head = functools.partial(_backward_of_head, blocks, seen_from)
-        dbias = None if bias is None else jnp.zeros_like(seen_from[0], q.dtype)
+        dbias = None if whole_bias is None else jnp.zeros_like(whole_bias, q.dtype)
         m, z, g = map(blocks.queries, (m, z, g))
         m = jnp.where(z > 0, m, jnp.inf)  # what fills a block up sees nothing
         dbias, (dq, dk, dv) = over_entries(
             head, together, dbias, places, q, k, v, m, _or_one(z), g
         )
-        if bias is not None:
+        if dbias is not None:
             dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
         dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
         dk, dv = (blocks.joined_keys(x.mT) for x in (dk, dv))
