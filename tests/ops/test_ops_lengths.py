@@ -52,7 +52,7 @@ def assert_as_in_double(op, *many, declared=None, least=1.5e-45):
         found = run(floats, cotangent), in_double(*double)
         for g, e in zip(*map(jax.tree.leaves, found), strict=True):
             assert g.dtype == jnp.float32
-            g, e = np.asarray(g, np.float64), np.asarray(e)
+            g, e = np.atleast_1d(np.float64(g), e)
             wrong = ~(abs(g - e) <= 3e-6 * abs(e).max(-1, keepdims=True) + least)
             assert not wrong.any(), (g[wrong], e[wrong], np.argwhere(wrong))
 
@@ -98,7 +98,7 @@ def test_cosines():
         assert_as_in_double(op, ((a, b), g), least=TINY)
 
 
-@pytest.mark.parametrize("eps", [1e-6, 1e30])
+@pytest.mark.parametrize("eps", [1e-40, 1e-6, 1e30])
 def test_triplet_margin_loss(eps):
     a = vectors(1e-37) / np.float32(16)  # the inverses of distances too are floats
     loss = lambda a, p, n: ops.triplet_margin_loss(a, p, n, eps=eps)  # noqa: E731
@@ -113,6 +113,16 @@ def test_clip_gradient(max_norm):
         lambda x: ops.clip_gradient(x, max_norm),
         *(((ones,), g) for g in vectors()),
         declared=lambda x: _clip_gradient.declared(x, max_norm),
+    )
+
+
+def test_clip_gradient_of_a_number():
+    """Of a single one a compiler squares a product as the product of two squares."""
+    one = np.float32(1)
+    assert_as_in_double(
+        lambda x: ops.clip_gradient(x, 0.5),
+        *(((one,), np.float32(size)) for size in SIZES),
+        declared=lambda x: _clip_gradient.declared(x, 0.5),
     )
 
 
