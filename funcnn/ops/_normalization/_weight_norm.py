@@ -48,7 +48,7 @@ def _forward(kernel, scale):
 
 def _backward(saved, g):
     kernel, scale, n = saved
-    direction, g = over(wide(kernel), n.unit) * n.inverse, wide(g)
+    direction, g = over(wide(kernel), n.unit) / n.divisor, wide(g)
     dscale = (direction * g).sum(leading_axes(g))
     dkernel = (g - direction * dscale) * (wide(scale) * n.inverse) * (1 / n.unit)
     return dkernel, dscale
