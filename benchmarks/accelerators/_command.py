@@ -1,20 +1,18 @@
 """The command ``python -m benchmarks accelerators``."""
 
 import json
-import math
 import os
 import pathlib
 import subprocess
 import sys
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import typer
 
 from benchmarks._written import OUT, write
 from funcnn._tables import text_table
+from funcnn.cli._book._accelerators import GPU, SMALL, TPU, Row, ratios
 
-Row = dict[str, Any]
-_TPU, _GPU = "tpu:v5e:1", "gpu:h100:1"
 _NOTE = """\
 Value and gradient by the rule, and by `jax.grad` of its reference, compiled for one
 TPU v5e and one H100, of which none need be there, at 16 times the batch of rules.md:
@@ -25,7 +23,6 @@ counts as if it ran once, there is no ratio of times; where the rule has branche
 time is that of the costliest, which may be for rare numbers alone (marked +).
 Temporaries below {small:.0%} of the bytes count as equal. A rule whose gradient differs
 from its reference's on purpose is held against that gradient written without a rule."""
-_SMALL = 0.01  # of the bytes that are moved: what is below is not worth a choice
 _WORSE = 1.05
 
 
@@ -50,7 +47,7 @@ def accelerators(
     measured is written.
     """
     found = _earlier(out / "accelerators.json")
-    for target, python in ((_TPU, tpu_python), (_GPU, gpu_python)):
+    for target, python in ((TPU, tpu_python), (GPU, gpu_python)):
         if python is not None:
             _measure(target, python, names, found.setdefault(target, {}))
     if not any(found.values()):
@@ -58,7 +55,7 @@ def accelerators(
         return
     text = _table(found)
     counts = "\n".join(_count(target, rows) for target, rows in found.items() if rows)
-    note = _NOTE.format(small=_SMALL)
+    note = _NOTE.format(small=SMALL)
     write(
         out,
         "accelerators",
@@ -105,40 +102,6 @@ def _measure(
         print(f"{target}: it ended with {worker.returncode}", file=sys.stderr)
 
 
-class Ratios(NamedTuple):
-    """What the rule needs for each unit of the automatic gradient's."""
-
-    microseconds: float | None
-    temporaries: float | None
-    bytes: float | None
-
-    @property
-    def worst(self) -> float:
-        """Of time and temporaries."""
-        return max(self.microseconds or 0.0, self.temporaries or 0.0)
-
-
-def ratios(row: Row) -> Ratios:
-    """Those of a row of a target."""
-    ways = "rule", "automatic"
-    small = _SMALL * max(row[way]["bytes"] or 0 for way in ways)
-    looped = any("loop" in note for way in ways for note in row[way]["notes"])
-    return Ratios(
-        None if looped else _ratio(row, "microseconds"),
-        _ratio(row, "temporaries", small),
-        _ratio(row, "bytes"),
-    )
-
-
-def _ratio(row: Row, name: str, small: float = 0.0) -> float | None:
-    own, other = row["rule"][name], row["automatic"][name]
-    if own is None or other is None:
-        return None
-    if max(own, other) <= small:
-        return 1.0
-    return own / other if other else math.inf
-
-
 def _count(target: str, rows: dict[str, Row]) -> str:
     worse = [name for name, row in rows.items() if ratios(row).worst > _WORSE]
     said = f": {', '.join(worse)}" if worse else ""
@@ -150,7 +113,7 @@ _HEADER += ["H100: MB", "jax.grad", "temporaries", "bytes"]
 
 
 def _table(found: dict[str, dict[str, Row]]) -> str:
-    tpu, gpu = found.get(_TPU, {}), found.get(_GPU, {})
+    tpu, gpu = found.get(TPU, {}), found.get(GPU, {})
     names = dict.fromkeys([*tpu, *gpu])
     return text_table(
         _HEADER,

@@ -54,6 +54,14 @@ def check(
     folder: Annotated[
         Path, typer.Option("--folder", metavar="FOLDER", help="Where the book is.")
     ] = Path("docs"),
+    accelerators: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="For the book: what rules need on a TPU and a GPU, as `python -m "
+            "benchmarks accelerators` writes it; left out where there is no file.",
+        ),
+    ] = Path("benchmarks/results/accelerators.json"),
     faults: Annotated[
         int,
         typer.Option(
@@ -67,7 +75,7 @@ def check(
     with reported():
         chosen = _known(op or ())
         if book:
-            write_book(folder, chosen, faults, jobs)
+            write_book(folder, accelerators, chosen, faults, jobs)
             return
         tasks = [Task(name, chosen, fast) for name in rules_of(chosen)]
         ask_for_cpu_devices()

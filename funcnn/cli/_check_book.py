@@ -1,11 +1,13 @@
 """`funcnn check --book`: the rules that were changed, checked, measured, written."""
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import typer
 
 from funcnn.cli._book import _book
+from funcnn.cli._book._accelerators import read
 from funcnn.cli._book._book import BookTask
 from funcnn.cli._book._entries import Entry
 from funcnn.cli._check_jobs import Done, in_processes
@@ -16,11 +18,14 @@ from funcnn.cli._interrupts import interrupts
 from funcnn.gradients._verdicts import fails
 
 
-def write_book(folder: Path, chosen: Sequence[str], sample: int, jobs: int) -> None:
+def write_book(
+    folder: Path, accelerators: Path, chosen: Sequence[str], sample: int, jobs: int
+) -> None:
     """Brings the book in `folder` up to date; each rule is on disk once it is done.
 
     Args:
       folder: where the book is, or is to be; it has to exist.
+      accelerators: where the benchmarks have what rules need there, if it exists.
       chosen: the ops whose rules are looked at; none for all.
       sample: the most injected faults that are tried of each family; 0 for all.
       jobs: how many processes work at the same time.
@@ -37,8 +42,9 @@ def write_book(folder: Path, chosen: Sequence[str], sample: int, jobs: int) -> N
         raise InputError(str(error)) from error
     tasks = [BookTask(name, sample) for name in _book.stale(entries, chosen)]
     ask_for_cpu_devices()
-    wrong = _measure(tasks, entries, folder, jobs) if tasks else []
-    _book.write(folder, entries)
+    write = functools.partial(_book.write, folder, needs=read(accelerators))
+    wrong = _measure(tasks, entries, write, jobs) if tasks else []
+    write(entries)
     counts = f"{len(entries)} rules, {len(tasks)} of them measured now"
     typer.echo(f"{folder / _book.PAGE}: {counts}")
     if wrong:
@@ -47,7 +53,10 @@ def write_book(folder: Path, chosen: Sequence[str], sample: int, jobs: int) -> N
 
 
 def _measure(
-    tasks: list[BookTask], entries: dict[str, Entry], folder: Path, jobs: int
+    tasks: list[BookTask],
+    entries: dict[str, Entry],
+    write: Callable[[dict[str, Entry]], None],
+    jobs: int,
 ) -> list[str]:
     """The names of the rules that fail; they are not entered."""
     wrong = []
@@ -57,7 +66,7 @@ def _measure(
                 wrong.append(done.row.rule)
             else:
                 entries[done.row.rule] = entry
-                _book.write(folder, entries)
+                write(entries)
             progress.end(done)
             look()
     return wrong

@@ -2,15 +2,18 @@
 
 import json
 import math
+import pathlib
 
 import pytest
 from commands import run
 
 from funcnn import ops
 from funcnn.cli._book import _book, _sources
+from funcnn.cli._book._accelerators import TPU, Needs, read
 from funcnn.cli._book._docstrings import in_one_line, sections
 from funcnn.cli._book._pages import page
 
+DOCS = pathlib.Path(__file__).parent.parent.parent / "docs"
 SMALL = ["check", "squared_error", "--book", "--faults", 1]
 
 
@@ -40,7 +43,7 @@ def test_a_rule_is_checked_measured_and_written(book):
 def test_the_page_has_a_row_with_a_link_and_the_derivation(book):
     text = (book[0] / "rules.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| [`")]
-    assert row.count(" | ") == 8
+    assert row.count(" | ") == 11
     file, line = _sources.line_of(ops.squared_error)
     assert f"](../{file}#L{line})" in row
     assert "d^2 with d = predictions - targets" in row
@@ -115,7 +118,7 @@ def test_numbers_that_are_none_are_said(book):
     entries = _book.read(book[0])
     entry = entries["squared_error"]
     bad = entry.measures._replace(float32=(math.inf, 1.0))
-    text = page({"squared_error": entry._replace(measures=bad)})
+    text = page({"squared_error": entry._replace(measures=bad)}, {})
     assert "no number" in text
 
 
@@ -130,3 +133,25 @@ def test_a_folder_that_is_none_and_a_file_that_is_no_book(tmp_path):
         assert done.returncode == 2
         assert "rules.json" in done.stderr
         assert (tmp_path / "rules.json").read_text() == content
+
+
+def test_of_an_op_the_worst_of_its_workloads_is_written(tmp_path):
+    def way(microseconds, temporaries, notes=()):
+        figures = {"microseconds": microseconds, "temporaries": temporaries}
+        return figures | {"bytes": 1000, "notes": notes}
+
+    rows = {
+        "conv 1x1": {"rule": way(2.0, 300), "automatic": way(1.0, 100)},
+        "conv 5x5": {"rule": way(1.0, 9), "automatic": way(1.0, 0)},
+        "attention": {"rule": way(5.0, 50, ["a loop"]), "automatic": way(1.0, 100)},
+    }
+    path = tmp_path / "accelerators.json"
+    assert read(path) == {}
+    path.write_text(json.dumps({"targets": {TPU: rows}}))
+    assert read(path) == {
+        "conv": Needs(2.0, 3.0, None),
+        "dot_product_attention": Needs(None, 0.5, None),
+    }
+    entries = {"conv": _book.read(DOCS)["conv"]}
+    (row,) = [x for x in page(entries, read(path)).splitlines() if x.startswith("| [`")]
+    assert row.endswith(" | 2.00 | 3.00 | - |")

@@ -2,23 +2,15 @@
 
 import jax
 import pytest
-from jax import lax
 from matrix import NAMES, cases, pullback
 from shares import a_share
 from test_matrix_gradients import test_value_and_gradient as check_value_and_gradient
 
 
 @pytest.fixture(params=["tpu", "cuda"])
-def elsewhere(request, monkeypatch):
-    """Takes the branches of a TPU or GPU, and tells of what ops chose between."""
-    met = []
-
-    def chosen(*args, default, **platforms):
-        met.append(platforms)
-        return platforms.get(request.param, default)(*args)
-
-    monkeypatch.setattr(lax, "platform_dependent", chosen)
-    return met
+def elsewhere(request, branches_of):
+    """Takes the branches of a TPU or GPU."""
+    return branches_of(request.param)
 
 
 @pytest.mark.parametrize("name", a_share(NAMES, 12, 1))

@@ -206,7 +206,7 @@ def test_what_is_saved_grows_with_the_length_and_not_with_its_square():
         f = lambda *x: ops.dot_product_attention(*x, causal=True)  # noqa: E731
         return fn.saved_bytes(f, x, x, x)
 
-    assert saved(4096) == 2 * saved(2048) == 4096 * 4 * 4 * (3 * 64 + 1)
+    assert saved(4096) == 2 * saved(2048) == 4096 * 4 * 4 * (3 * 64 + 2)
 
 
 LONG = """

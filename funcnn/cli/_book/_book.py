@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import jax
 from funcnn import ops
 from funcnn._files import write_whole
 from funcnn.cli._book import _entries
+from funcnn.cli._book._accelerators import Needs
 from funcnn.cli._book._entries import Entry
 from funcnn.cli._book._measures import measured
 from funcnn.cli._book._pages import page
@@ -86,7 +87,7 @@ def read(folder: Path) -> dict[str, Entry]:
     return {name: entry for name, entry in entries.items() if name in known}
 
 
-def write(folder: Path, entries: dict[str, Entry]) -> None:
+def write(folder: Path, entries: dict[str, Entry], needs: Mapping[str, Needs]) -> None:
     """Both files."""
     _entries.write(folder / ENTRIES, entries)
-    write_whole(folder / PAGE, page(entries).encode())
+    write_whole(folder / PAGE, page(entries, needs).encode())

@@ -3,10 +3,11 @@
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from funcnn import ops
+from funcnn.cli._book._accelerators import Needs
 from funcnn.cli._book._docstrings import in_one_line, sections
 from funcnn.cli._book._entries import Entry
 from funcnn.cli._book._sources import line_of
@@ -25,6 +26,9 @@ hand, and a test fails when the code of a rule is no longer the code that was me
 - **bytes**: kept for the backward pass, inputs counted, in float32, in the case where
   automatic differentiation keeps most: ours | automatic.
 - **faults**: of those that were put into the rule, how many the checker found.
+- **v5e**, **H100**: by their compilers, the time on a TPU v5e, and temporaries on it
+  and on an H100, for each unit of automatic differentiation's; the worst of the op's
+  workloads, of accelerators.md, where there are details.
 - A rule that declares a gradient of its own is held against that of the declared
   function, and marked †.
 
@@ -39,11 +43,19 @@ _COLUMNS = (
     "bfloat16",
     "bytes",
     "faults",
+    "v5e time",
+    "v5e temporaries",
+    "H100 temporaries",
 )
 
 
-def page(entries: dict[str, Entry]) -> str:
-    """The book as Markdown, its links as from a folder beside the package's."""
+def page(entries: dict[str, Entry], needs: Mapping[str, Needs]) -> str:
+    """The book as Markdown, its links as from a folder beside the package's.
+
+    Args:
+      entries: by the names of rules.
+      needs: on accelerators, by the names of ops; of some, or none.
+    """
     parts = [_HEAD, _measured_with(entries)]
     by_op = {
         op: {name: rule for name, rule in rules.items() if name in entries}
@@ -58,7 +70,7 @@ def page(entries: dict[str, Entry]) -> str:
         parts.append(
             f"## {family.replace('_', ' ').capitalize()}\n\n{_about(family)}\n\n"
         )
-        parts.append(_table(members, by_op, entries))
+        parts.append(_table(members, by_op, entries, needs))
         parts += [_derivation(op) for op in members]
     return "".join(parts)
 
@@ -79,13 +91,17 @@ def _measured_with(entries: dict[str, Entry]) -> str:
 
 
 def _table(
-    members: list[str], by_op: dict[str, dict[str, Any]], entries: dict[str, Entry]
+    members: list[str],
+    by_op: dict[str, dict[str, Any]],
+    entries: dict[str, Entry],
+    needs: Mapping[str, Needs],
 ) -> str:
     lines = [_row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
     for op in members:
+        ratios = [_ratio(x) for x in needs.get(op, Needs())]
         for name, rule in by_op[op].items():
             words = _words(getattr(ops, op), name, rule)
-            lines.append(_row([*words, *_numbers(entries[name])]))
+            lines.append(_row([*words, *_numbers(entries[name]), *ratios]))
     return "\n".join(lines) + "\n\n"
 
 
@@ -108,6 +124,10 @@ def _numbers(entry: Entry) -> tuple[str, ...]:
         _pair(*map(str, measures.saved)),
         f"{found}/{faults}",
     )
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _ulps(pair: tuple[float, float]) -> str:

@@ -68,7 +68,7 @@ def dot_product_attention(
     so that scores stay in its cache. Keys out of reach by `causal` and `window` are
     left out; where reach has one side, blocks are in up to eight groups, each with the
     keys that one of its blocks needs. `mask` is not looked into for that.
-    Saved: query, key, value, bias, mask, and m in float32 or wider.
+    Saved: query, key, value, bias, mask, and m and z in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
     Source: Dao, Fu, Ermon, Rudra & Ré (2022), arXiv:2205.14135; Rabe & Staats (2021),
@@ -164,34 +164,41 @@ def _scores(blocks, seen_from, places, q, k, i, first):
 
 
 def _forward(query, key, value, bias, mask, scale, reach, sizes):
-    blocks = Blocks.of(query, key, sizes[0], reach)
-    q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
-    places = blocks.places(bias), blocks.places(mask)
-
-    def run(*args, together):
-        *seen_from, places, q, k, v = args
+    def run(query, key, value, bias, mask, *, rows, together):
+        blocks = Blocks.of(query, key, rows, reach)
+        q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
+        places = blocks.places(bias), blocks.places(mask)
+        seen_from = blocks.whole(bias), blocks.whole(mask)
         head = functools.partial(_forward_of_head, blocks, seen_from)
-        return over_entries(head, together, None, places, q, k, v)[1]
+        _, found = over_entries(head, together, None, places, q, k, v)
+        return tuple(map(blocks.joined_queries, found))
 
-    args = blocks.whole(bias), blocks.whole(mask), places, q, k, v
-    output, m = _by_platform(run, sizes[1], blocks.entries, args)
-    output = blocks.joined_queries(output).astype(query.dtype)
-    return output, (query, key, value, bias, mask, m)
+    output, m, z = _by_platform(run, sizes, query, key, value, bias, mask)
+    return output.astype(query.dtype), (query, key, value, bias, mask, m, z)
 
 
-def _by_platform(run, together, entries, args):
+def _by_platform(run, sizes, query, key, value, bias, mask, *others):
     """On a CPU few heads at once, whose scores stay in its cache; elsewhere all.
 
     With a bias a quarter of them, for each has a cotangent of it in memory, and a copy.
-    All too where heads, or examples, are on several devices.
+    All too where heads, or examples, are on several devices. On a TPU blocks are not
+    smaller for a group of heads, and a short sequence is one: the products of small
+    blocks, and that they are cut out, take longer than what they leave out.
     """
-    if together >= entries or partitioned.value is not None:
-        return run(*args, together=max(1, entries))
-    elsewhere = entries if args[0] is None else divisor(entries, entries // 4)
+    args = query, key, value, bias, mask, *others
+    rows, together = sizes
+    t, group = query.shape[-3], query.shape[-2] // key.shape[-2]
+    entries = max(1, math.prod(key.shape[:-3]) * key.shape[-2])
+    everywhere = together >= entries or partitioned.value is not None
+    together = entries if everywhere else together
+    split = bias is not None and not everywhere
+    elsewhere = divisor(entries, entries // 4) if split else entries
+    on_tpu = t if 128 < t <= 256 else min(t, rows * max(1, min(group, 128 // rows)))
     return lax.platform_dependent(
         *args,
-        cpu=functools.partial(run, together=together),
-        default=functools.partial(run, together=elsewhere),
+        cpu=functools.partial(run, rows=rows, together=together),
+        tpu=functools.partial(run, rows=max(1, on_tpu), together=elsewhere),
+        default=functools.partial(run, rows=rows, together=elsewhere),
     )
 
 
@@ -204,7 +211,7 @@ def _forward_of_head(blocks, seen_from, places, q, k, v):
         e = jnp.exp(s - _or_zero(m))
         z = e.sum(-1, keepdims=True)
         o = jnp.einsum("qk,kv->qv", e, own_v) / _or_one(z)
-        return o, jnp.where(z > 0, m, jnp.inf)
+        return o, jnp.where(z > 0, m, jnp.inf), _or_one(z)
 
     found = [
         lax.map(functools.partial(block, keys=keys), jnp.arange(start, stop))
@@ -214,42 +221,42 @@ def _forward_of_head(blocks, seen_from, places, q, k, v):
 
 
 def _backward(scale, reach, sizes, saved, g):
-    query, key, value, bias, mask, m = saved
-    blocks = Blocks.of(query, key, sizes[0], reach)
-    q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
-    places = blocks.places(bias), blocks.places(mask)
-
-    def run(*args, together):
-        *seen_from, places, q, k, v, m, g = args
-        bias = seen_from[0]
+    def run(query, key, value, bias, mask, m, z, g, *, rows, together):
+        blocks = Blocks.of(query, key, rows, reach)
+        q, k, v = blocks.queries(query) * scale, blocks.keys(key), blocks.keys(value)
+        places = blocks.places(bias), blocks.places(mask)
+        whole_bias = blocks.whole(bias)
+        seen_from = whole_bias, blocks.whole(mask)
         head = functools.partial(_backward_of_head, blocks, seen_from)
-        dbias = None if bias is None else jnp.zeros_like(bias, q.dtype)
-        return over_entries(head, together, dbias, places, q, k, v, m, g)
+        dbias = None if whole_bias is None else jnp.zeros_like(whole_bias, q.dtype)
+        m, z, g = map(blocks.queries, (m, z, g))
+        m = jnp.where(z > 0, m, jnp.inf)  # what fills a block up sees nothing
+        dbias, (dq, dk, dv) = over_entries(
+            head, together, dbias, places, q, k, v, m, _or_one(z), g
+        )
+        if dbias is not None:
+            dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
+        dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
+        dk, dv = (blocks.joined_keys(x.mT) for x in (dk, dv))
+        return dq, dk, dv, dbias
 
-    args = blocks.whole(bias), blocks.whole(mask), places, q, k, v, m, blocks.queries(g)
-    dbias, (dq, dk, dv) = _by_platform(run, sizes[1], blocks.entries, args)
-    if bias is not None:
-        dbias = dbias[..., : bias.shape[-2], :].reshape(bias.shape)
-    dq = blocks.joined_queries(scale * dq)  # q is scaled already, for dk
-    dk, dv = (blocks.joined_keys(x.mT) for x in (dk, dv))
-    return dq, dk, dv, dbias, None
+    return *_by_platform(run, sizes, *saved, g), None
 
 
-def _backward_of_head(blocks, seen_from, places, q, k, v, m, g):
+def _backward_of_head(blocks, seen_from, places, q, k, v, m, z, g):
     def block(carry, i, keys):
         dk, dv, dbias = carry
         first = blocks.first_key(i, keys)
         own_k, own_v = (lax.dynamic_slice_in_dim(x, first, keys) for x in (k, v))
-        own_q, own_g = q[i], g[i]
+        own_q, own_g, own_z = q[i], g[i], z[i]
         s = _scores(blocks, seen_from, places, own_q, own_k, i, first)
         e = jnp.exp(s - m[i])
-        z = _or_one(e.sum(-1, keepdims=True))
-        ds = _slopes(e, z, jnp.einsum("qv,kv->qk", own_g, own_v))
-        dq = jnp.einsum("qk,kh->qh", ds, own_k) / z
-        dk = _add(dk, jnp.einsum("qh,qk->hk", own_q / z, ds), first)
-        dv = _add(dv, jnp.einsum("qv,qk->vk", own_g / z, e), first)
+        ds = _slopes(e, own_z, jnp.einsum("qv,kv->qk", own_g, own_v))
+        dq = jnp.einsum("qk,kh->qh", ds, own_k) / own_z
+        dk = _add(dk, jnp.einsum("qh,qk->hk", own_q / own_z, ds), first)
+        dv = _add(dv, jnp.einsum("qv,qk->vk", own_g / own_z, e), first)
         if dbias is not None:
-            tile = (ds / z).reshape(blocks.heads[1], blocks.rows, keys)
+            tile = (ds / own_z).reshape(blocks.heads[1], blocks.rows, keys)
             dbias = blocks.add_tile(dbias, tile, i, first)
         return (dk, dv, dbias), dq
 

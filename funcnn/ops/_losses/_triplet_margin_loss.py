@@ -1,16 +1,15 @@
 """Triplet loss: the positive nearer to the anchor than the negative, by a margin."""
 
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
-from funcnn.ops._losses._norms import scaled
 from funcnn.ops._losses._pairs import one_shape
-from funcnn.ops._squares import are_ordinary
+from funcnn.ops._squares import length
 from funcnn.rules import rule
 
 
@@ -67,22 +66,8 @@ def _reference(anchors, positives, negatives, margin, eps):
 
 def _distance(a, other, eps):
     """D(u) and u / D(u) of the difference u."""
-    square = jnp.square(a - other).sum(-1, keepdims=True) + eps
-    distance = lax.cond(
-        are_ordinary(square),
-        lambda a, other, square: jnp.sqrt(square),
-        lambda a, other, square: _scaled_distance(a - other, eps),
-        a,
-        other,
-        square,
-    )
-    return distance[..., 0], (a - other) / distance
-
-
-def _scaled_distance(u, eps):
-    scaled_u, m = scaled(u, math.sqrt(eps))
-    own = jnp.square(math.sqrt(eps) / m)
-    return m * jnp.sqrt(jnp.square(scaled_u).sum(-1, keepdims=True) + own)
+    distance = length(a, other, axes=-1, least=math.sqrt(eps), of=operator.sub)
+    return distance.value[..., 0], (a - other) / distance.value
 
 
 def _forward(anchors, positives, negatives, margin, eps):

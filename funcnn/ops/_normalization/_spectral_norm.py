@@ -74,7 +74,7 @@ def _reference(kernel, v, u):
 
 
 def _forward(kernel, v, u):
-    sigma = _product(wide(v), _product(wide(kernel), wide(u)))
+    sigma = _product(_product(wide(v), wide(kernel)), wide(u))
     y = wide(kernel) / jnp.where(sigma == 0, 1, sigma)
     return y.astype(kernel.dtype), (kernel, v, u, sigma)
 

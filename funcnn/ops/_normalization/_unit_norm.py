@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from funcnn.ops._arguments import axes_of, floats, wide
-from funcnn.ops._squares import are_ordinary
+from funcnn.ops._squares import Length, by_unit, length, length_without_branch, over
 from funcnn.rules import rule
 
 
@@ -24,11 +23,11 @@ def unit_norm(x: jax.Array, axis: int | Sequence[int] = -1) -> jax.Array:
         dy_i/dx_j = (delta_ij - y_i y_j) / n,     symmetric in i and j, so
         dx = (g - y (y . g)) / n:
     what of g points along x is taken out, for a length does not change y.
-    Saved: x and 1 / n, which is 0 for 0; y is made again.
+    Saved: x and n, as a power of two and the rest; y is made again.
     Kinks: at x = 0 there is no limit: y = 0 and dx = 0. No eps is needed, for where
-    some sum of squares is not of ordinary size, the largest |x_i| is taken out before:
-    they neither overflow nor underflow, and any other x that the device does not flush
-    to 0 has length 1.
+    numbers are not of ordinary size, a power of two is taken out before: they neither
+    overflow nor underflow, and any other x that the device does not flush to 0 has
+    length 1.
     Source: Horn & Johnson, Matrix Analysis, chapter 5. PyTorch's `normalize` and
     Keras divide by max(||x||, 1e-12).
     """
@@ -36,40 +35,11 @@ def unit_norm(x: jax.Array, axis: int | Sequence[int] = -1) -> jax.Array:
     return _unit_norm(x, axes_of("unit_norm", x, axis))
 
 
-def directions(
-    x: jax.Array, axes: int | tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
-    """The vector x / ||x|| and ||x||, in float32 or wider: 0 and infinity for x = 0."""
+def directions(x: jax.Array, axes: int | tuple[int, ...]) -> tuple[jax.Array, Length]:
+    """The vector x / ||x|| in float32 or wider, 0 for x = 0; and the length."""
     x = wide(x)
-    size, square = _size_and_square(x, axes)
-    length = jnp.sqrt(_or_1(square))
-    return x / size / length, jnp.where(square == 0, jnp.inf, size * length)
-
-
-def _size_and_square(x, axes):
-    """What to divide x by, and the sum of squares of what that gives; 1 and 0 for 0."""
-    largest = lax.stop_gradient(jnp.abs(x).max(axes, keepdims=True, initial=0))
-    # at most a 256th of the largest number, whose inverse a device flushes to 0
-    most = jnp.finfo(x.dtype).max / 256
-    size = jnp.where(largest == 0, 1, jnp.minimum(largest, most))
-    return size, jnp.square(x / size).sum(axes, keepdims=True)
-
-
-def _or_1(square):
-    """Not 0, of whose root the slope is infinite."""
-    return jnp.where(square == 0, 1, square)
-
-
-def _ordinary(x, square):
-    """X / n and 1 / n."""
-    length = jnp.sqrt(_or_1(square))
-    return x / length, 1 / length
-
-
-def _scaled(x, axes):
-    size, square = _size_and_square(x, axes)
-    inverse = 1 / jnp.sqrt(_or_1(square))  # 1 for a single entry, whose y is exact
-    return x / size * inverse, jnp.where(square == 0, 0, inverse / size)
+    n = length_without_branch(x, axes)
+    return over(x, n.unit) / n.divisor, n
 
 
 def _reference(x, axes):
@@ -78,26 +48,16 @@ def _reference(x, axes):
     return jnp.where(square == 0, 0, wide(x) / length).astype(x.dtype)
 
 
-_SHORT = 2.0**-44  # lengths below a 256th count as short, so that a case can be
-
-
 def _forward(x, axes):
-    w = wide(x)
-    square = jnp.square(w).sum(axes, keepdims=True)
-    y, inverse = lax.cond(
-        are_ordinary(square * _SHORT),
-        lambda w, square: _ordinary(w, square),
-        lambda w, square: _scaled(w, axes),
-        w,
-        square,
-    )
-    return y.astype(x.dtype), (x, inverse)
+    n = length(x, axes=axes)
+    y = by_unit(lambda x, unit, root: x / root, wide(x), n.unit, n.divisor)
+    return y.astype(x.dtype), (x, n)
 
 
 def _backward(axes, saved, g):
-    x, inverse = saved
-    y, g = wide(x) * inverse, wide(g)
-    return ((g - y * (y * g).sum(axes, keepdims=True)) * inverse,)
+    x, n = saved
+    y, g = over(wide(x), n.unit) * n.inverse, wide(g)
+    return ((g - y * (y * g).sum(axes, keepdims=True)) * n.inverse * (1 / n.unit),)
 
 
 def _cases(normal):

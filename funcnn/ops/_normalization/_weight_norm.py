@@ -5,6 +5,7 @@ import jax
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import floats, leading_axes, wide
 from funcnn.ops._normalization._unit_norm import directions
+from funcnn.ops._squares import over
 from funcnn.rules import rule
 
 
@@ -21,7 +22,7 @@ def weight_norm(kernel: jax.Array, scale: jax.Array) -> jax.Array:
     that w = s d, and G = dL/dw. As dd_i/dkernel_j = (delta_ij - d_i d_j) / n,
         dscale = d . G,      dkernel = s (G - d (d . G)) / n,
     which is orthogonal to the kernel: a step of gradient descent makes it longer.
-    Saved: kernel, scale and the lengths, infinite for 0; d is made again.
+    Saved: kernel, scale and n, as a power of two and the rest; d is made again.
     Kinks: a feature of zeros has no direction: w = 0, and kernel and scale get 0.
     Source: Salimans & Kingma (2016), arXiv:1602.07868, equation 3. They, PyTorch
     and Flax call scale g; no eps, see `unit_norm`.
@@ -41,15 +42,15 @@ def _reference(kernel, scale):
 
 
 def _forward(kernel, scale):
-    direction, length = directions(kernel, leading_axes(kernel))
-    return (direction * wide(scale)).astype(kernel.dtype), (kernel, scale, length)
+    direction, n = directions(kernel, leading_axes(kernel))
+    return (direction * wide(scale)).astype(kernel.dtype), (kernel, scale, n)
 
 
 def _backward(saved, g):
-    kernel, scale, length = saved
-    direction, g = wide(kernel) / length, wide(g)
+    kernel, scale, n = saved
+    direction, g = over(wide(kernel), n.unit) / n.divisor, wide(g)
     dscale = (direction * g).sum(leading_axes(g))
-    dkernel = (g - direction * dscale) * (wide(scale) / length)
+    dkernel = (g - direction * dscale) * (wide(scale) * n.inverse) * (1 / n.unit)
     return dkernel, dscale
 
 

@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from funcnn.ops._arguments import floats, wide
-from funcnn.ops._squares import are_ordinary
+from funcnn.ops._squares import by_unit, length
 from funcnn.rules import Pullback, rule
 
 
@@ -25,8 +24,8 @@ def clip_gradient(x: jax.Array, max_norm: float) -> jax.Array:
     Gradient. With g = dL/dy and c = max_norm the rule declares
         dx = g min(1, c / |g|),
     which is not linear in g, so that it is no function's derivative: what is declared
-    (`Pullback`) is this line itself, and there is no forward mode. Where the sum of
-    squares is not of ordinary size, it is that of u = g / m with the largest entry m,
+    (`Pullback`) is this line itself, and there is no forward mode. Where the numbers
+    are not of ordinary size, it is, of u = g / m with a power of two m,
         dx = g where |u| <= c / m, else c u / |u|.
     Saved: nothing.
     Kinks: of the gradient at |g| = c. A gradient with NaN or infinity gives NaN alone.
@@ -55,29 +54,14 @@ def _forward(x, max_norm):
 
 def _backward(max_norm, saved, g):
     g = wide(g)
-    square = jnp.square(g).sum()
-    r, length = lax.cond(
-        are_ordinary(square),
-        lambda g, square: (jnp.ones_like(square), _root(square)),
-        lambda g, square: _scaled_length(g),
-        g,
-        square,
-    )
-    short = length <= max_norm * r * r
-    return (jnp.where(short, g, g * r * r * (max_norm / jnp.where(short, 1, length))),)
+    norm = length(g, axes=tuple(range(g.ndim)))
+    short = norm.root <= max_norm / norm.unit
+    inverse = jnp.where(norm.root < jnp.inf, norm.inverse, jnp.nan)
 
+    def shortened(u, unit, g, short, inverse):
+        return jnp.where(short, g, u * inverse * max_norm)
 
-def _root(square):
-    """The root, without an infinite derivative at 0, where none is asked for."""
-    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
-
-
-def _scaled_length(g):
-    """The root r of 1 / m, and the length of g / m; of nothing but 0, m is 1."""
-    largest = lax.stop_gradient(jnp.abs(g).max(initial=0))
-    # twice, for 1 / m may be no number
-    r = lax.rsqrt(jnp.where(largest == 0, 1, largest))
-    return r, _root(jnp.square(g * r * r).sum())
+    return (by_unit(shortened, g, norm.unit, g, short, inverse),)
 
 
 def _cases(normal):
