@@ -28,7 +28,7 @@ class Ratios(NamedTuple):
 def ratios(row: Row) -> Ratios:
     """Those of a row of a target."""
     ways = "rule", "automatic"
-    small = SMALL * max(row[way]["bytes"] or 0 for way in ways)
+    small = SMALL * (row["automatic"]["bytes"] or 0)
     looped = any("loop" in note for way in ways for note in row[way]["notes"])
     return Ratios(
         None if looped else _ratio(row, "microseconds"),

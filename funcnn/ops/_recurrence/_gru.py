@@ -14,7 +14,6 @@ from funcnn.ops._products._affine import (
     product,
 )
 from funcnn.ops._recurrence._sequences import (
-    input_cotangents,
     recurrent_arguments,
     scan_back,
     scan_products,
@@ -137,15 +136,29 @@ def _backward(reverse, saved, cotangents):
         dh += product(jnp.concatenate([da_r, da_z, dm], axis=-1), recurrent.T)
         return (dh,), jnp.concatenate([da_r, da_z, da_n], axis=-1)
 
-    (dh,), da = scan_back(step, (wide(last),), g, steps, mask, reverse)
-    da_rz, da_n = jnp.split(da, [2 * dh.shape[-1]], axis=-1)
-    # made again, for all steps would have kept it as long as they keep the gates
+    def sums(da, beside):
+        h_before, a_r = beside
+        da_rz, da_n = jnp.split(da, [2 * h_before.shape[-1]], axis=-1)
+        # made again, for all steps would have kept it as long as they keep the gates
+        dm = da_n * lax.logistic(a_r)
+        drecurrent = [kernel_cotangent(h_before, du) for du in (da_rz, dm)]
+        dbiases = bias_cotangent(b, da), bias_cotangent(b_m, dm)
+        return jnp.concatenate(drecurrent, -1), dbiases
+
     h_before, (a_r, *_) = steps
-    dm = da_n * lax.logistic(a_r)
-    dx, dkernel = input_cotangents(x, kernel, mask, da)
-    drecurrent = [kernel_cotangent(h_before, du) for du in (da_rz, dm)]
-    dbias, dbias_m = bias_cotangent(b, da), bias_cotangent(b_m, dm)
-    return dx, dkernel, jnp.concatenate(drecurrent, -1), dbias, dbias_m, dh, None
+    (dh,), dx, dkernel, (drecurrent, (dbias, dbias_m)) = scan_back(
+        step,
+        sums,
+        (wide(last),),
+        g,
+        steps,
+        (h_before, a_r),
+        x,
+        kernel,
+        mask,
+        reverse,
+    )
+    return dx, dkernel, drecurrent, dbias, dbias_m, dh, None
 
 
 def _cases(normal):

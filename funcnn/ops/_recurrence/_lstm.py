@@ -15,7 +15,6 @@ from funcnn.ops._products._affine import (
 )
 from funcnn.ops._recurrence._sequences import (
     before,
-    input_cotangents,
     recurrent_arguments,
     recurrent_cases,
     scan_back,
@@ -134,11 +133,14 @@ def _backward(reverse, saved, cotangents):
         da = jnp.concatenate(parts, axis=-1) * rate**2 * logistic_slope(rate * a)
         return (product(da, recurrent.T), dc * f), da
 
-    carry = tuple(map(wide, last))
-    (dh, dc), da = scan_back(step, carry, g, steps, mask, reverse)
-    dx, dkernel = input_cotangents(x, kernel, mask, da)
-    drecurrent = kernel_cotangent(wide(before(h, time_first(y), reverse)), da)
-    return dx, dkernel, drecurrent, bias_cotangent(bias, da), dh, dc, None
+    def sums(da, h_before):
+        return kernel_cotangent(h_before, da), bias_cotangent(bias, da)
+
+    carry, h_before = tuple(map(wide, last)), wide(before(h, time_first(y), reverse))
+    (dh, dc), dx, dkernel, (drecurrent, dbias) = scan_back(
+        step, sums, carry, g, steps, h_before, x, kernel, mask, reverse
+    )
+    return dx, dkernel, drecurrent, dbias, dh, dc, None
 
 
 _lstm = rule(

@@ -14,7 +14,6 @@ from funcnn.ops._products._affine import (
 )
 from funcnn.ops._recurrence._sequences import (
     before,
-    input_cotangents,
     recurrent_arguments,
     recurrent_cases,
     scan_back,
@@ -105,10 +104,14 @@ def _backward(reverse, saved, cotangents):
         da = carry[0] * tanh_slope(a)
         return (product(da, recurrent.T),), da
 
-    (dh,), da = scan_back(step, (wide(last),), g, a, mask, reverse)
-    dx, dkernel = input_cotangents(x, kernel, mask, da)
-    drecurrent = kernel_cotangent(wide(before(h, y, reverse)), da)
-    return dx, dkernel, drecurrent, bias_cotangent(bias, da), dh, None
+    def sums(da, h_before):
+        return kernel_cotangent(h_before, da), bias_cotangent(bias, da)
+
+    carry, h_before = (wide(last),), wide(before(h, y, reverse))
+    (dh,), dx, dkernel, (drecurrent, dbias) = scan_back(
+        step, sums, carry, g, a, h_before, x, kernel, mask, reverse
+    )
+    return dx, dkernel, drecurrent, dbias, dh, None
 
 
 _rnn = rule(

@@ -121,14 +121,17 @@ def scan_steps(
 
     ``step(carry, input) -> (carry, kept)``; where the mask is False the carry stays.
     """
+    return _scan_steps(step, carry, (_columns(mask), inputs), reverse)
 
+
+def _scan_steps(step, carry, steps, reverse):
     def held(old: Carry, now: Any) -> tuple[Carry, Any]:
         valid, inputs = now
         new, kept = step(old, inputs)
         new = _where(valid, new, old)
         return new, (new, kept)
 
-    return scan(held, carry, (_columns(mask), inputs), reverse=reverse)
+    return scan(held, carry, steps, reverse=reverse)
 
 
 def scan_products(
@@ -141,8 +144,9 @@ def scan_products(
 ) -> tuple[Carry, tuple[Carry, Any]]:
     """`scan_steps` over the products of x (batch, time, n) with the kernel.
 
-    They are one product before all steps, except on CPU where x is no wider than the
-    state: there each step makes its own, and they are never all in memory.
+    On CPU each step makes its own where x is no wider than the state, and else one
+    product before all steps makes them. Elsewhere one for each part of the time does,
+    as many rows as it takes, and they are never all in memory.
     """
 
     def by_steps(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
@@ -154,36 +158,90 @@ def scan_products(
     def at_once(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
         return scan_steps(step, carry, product(x, kernel), mask, reverse)
 
+    def by_parts(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
+        def part(carry: Carry, now: Any) -> tuple[Carry, Any]:
+            valid, x = now
+            return _scan_steps(step, carry, (valid, product(x, kernel)), reverse)
+
+        return _scan_parts(part, carry, (_columns(mask), x), reverse)
+
     x = steps_of(x, mask)
-    if x.shape[-1] > carry[0].shape[-1]:
-        return at_once(x, kernel, carry)
-    return lax.platform_dependent(x, kernel, carry, cpu=by_steps, default=at_once)
+    narrow = x.shape[-1] <= carry[0].shape[-1]
+    on_cpu = by_steps if narrow else at_once
+    return lax.platform_dependent(x, kernel, carry, cpu=on_cpu, default=by_parts)
 
 
 def scan_back(
     step: Callable[[Carry, Any], tuple[Carry, Any]],
+    sums: Callable[[jax.Array, Any], Any],
     carry: Carry,
     g: jax.Array,
     saved: Any,
+    beside: Any,
+    x: jax.Array,
+    kernel: jax.Array,
     mask: jax.Array | None,
     reverse: bool,
-) -> tuple[Carry, Any]:
-    """The cotangents of the first carry and, time first, those of each step's inputs.
+) -> tuple[Carry, jax.Array, jax.Array, Any]:
+    """The cotangents of the first carry, of x, of its kernel, and other sums.
 
-    ``step(carry, saved) -> (carry, cotangents)`` takes and gives the cotangents of the
-    carry after and before a step; g (batch, time, h) are those of the first entry of
-    the carry, h, as output. Where the mask is False the step was the identity.
+    ``step(carry, saved) -> (carry, da)`` takes and gives the cotangents of the carry
+    after and before a step, and gives that of the step's product with the kernel;
+    g (batch, time, h) are those of the first entry of the carry, h, as output. Where
+    the mask is False the step was the identity. ``sums(da, beside)`` makes of those of
+    some steps, time first, and of other arrays of them, what is summed over all steps.
+
+    On CPU the products are made of all steps at once; elsewhere of a part of the time
+    after the other, so that the cotangents of all are never in memory.
     """
 
     def held(old: Carry, now: Any) -> tuple[Carry, Any]:
         valid, g, saved = now
         old = (old[0] + g, *old[1:])
-        new, kept = step(old, saved)
-        zeros = jax.tree.map(jnp.zeros_like, kept)
-        return _where(valid, new, old), _where(valid, kept, zeros)
+        new, da = step(old, saved)
+        return _where(valid, new, old), _where(valid, da, jnp.zeros_like(da))
 
-    inputs = (_columns(mask), time_first(wide(g)), saved)
-    return scan(held, carry, inputs, reverse=not reverse)
+    def part(carry: Carry, now: Any) -> tuple[Carry, Any, Any]:
+        steps, x, beside = now
+        carry, da = scan(held, carry, steps, reverse=not reverse)
+        dx, dkernel = product_cotangents(x, wide(kernel), da)
+        return carry, dx, (dkernel, sums(da, beside))
+
+    def by_parts(carry: Carry, arrays: Any) -> tuple[Carry, Any, Any]:
+        def added(carry: Any, now: Any) -> tuple[Any, Any]:
+            state, dx, own = part(carry[0], now)
+            return (state, jax.tree.map(jnp.add, carry[1], own)), dx
+
+        shapes = jax.eval_shape(part, carry, arrays)[2]
+        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+        back = not reverse
+        (carry, total), dx = _scan_parts(added, (carry, zeros), arrays, back)
+        return carry, dx, total
+
+    steps = (_columns(mask), time_first(wide(g)), saved)
+    arrays = steps, wide(steps_of(x, mask)), beside
+    # of a single gate they take no more memory than what the steps have kept
+    if kernel.shape[-1] == carry[0].shape[-1]:
+        carry, dx, (dkernel, total) = part(carry, arrays)
+    else:
+        carry, dx, (dkernel, total) = lax.platform_dependent(
+            carry, arrays, cpu=part, default=by_parts
+        )
+    return carry, without_padding(time_first(dx), mask), dkernel, total
+
+
+def _scan_parts(f, carry, arrays, reverse):
+    """`lax.scan` of ``f(carry, part)`` over up to eight equal parts of the time.
+
+    What it gives of each part is put together again. A time that has no such divisor
+    is one part.
+    """
+    time = jax.tree.leaves(arrays)[0].shape[0]
+    count = next(n for n in range(min(8, time) or 1, 0, -1) if time % n == 0)
+    shape = count, time // count
+    parts = jax.tree.map(lambda a: a.reshape(*shape, *a.shape[1:]), arrays)
+    carry, results = scan(f, carry, parts, reverse=reverse)
+    return carry, jax.tree.map(lambda a: a.reshape(time, *a.shape[2:]), results)
 
 
 def _columns(mask: jax.Array | None) -> jax.Array | None:
@@ -208,14 +266,6 @@ def before(
         return jnp.concatenate([rest, first], axis)
     rest = lax.slice_in_dim(sequence, 0, -1, axis=axis)
     return jnp.concatenate([first, rest], axis)
-
-
-def input_cotangents(
-    x: jax.Array, kernel: jax.Array, mask: jax.Array | None, g: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Those of x and of its kernel, from those of their products, time first."""
-    dx, dkernel = product_cotangents(wide(steps_of(x, mask)), wide(kernel), g)
-    return without_padding(time_first(dx), mask), dkernel
 
 
 def with_leading(
