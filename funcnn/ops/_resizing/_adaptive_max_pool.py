@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.ops._arguments import wide
 from funcnn.ops._resizing._runs import runs_of, turns
@@ -99,7 +100,25 @@ def _largest(runs, x, place, axis):
 
 
 def _backward(maps, place, g):
-    g, own, back = wide(g), _places(maps), [runs.back for runs in maps]
+    def of_all(place, g):
+        return _cotangent(maps, place, g)
+
+    def by_images(place, g):
+        def of_one(image):
+            place, g = image
+            return of_all(place[None], g[None])[0]
+
+        return lax.map(of_one, (place, g))
+
+    args = place, wide(g)
+    if all(runs.back.longest == 1 for runs in maps):
+        return (of_all(*args),)
+    # a TPU would keep what it has gathered of all images
+    return (lax.platform_dependent(*args, tpu=by_images, default=of_all),)
+
+
+def _cotangent(maps, place, g):
+    own, back = _places(maps), [runs.back for runs in maps]
     counts = [runs.longest for runs in back]
 
     def add(t, total):
@@ -112,7 +131,7 @@ def _backward(maps, place, g):
 
     spatial = [runs.n for runs in maps]
     start = jnp.zeros((len(g), *spatial, g.shape[-1]), g.dtype)
-    return (turns(math.prod(counts), add, start),)
+    return turns(math.prod(counts), add, start)
 
 
 def _cases(normal):
