@@ -21,8 +21,9 @@ and memory, by the compiler on TPU, and counted from its program on GPU; as rati
 where less than 1 is the rule's. Where either program has a loop, which the compiler
 counts as if it ran once, there is no ratio of times; where the rule has branches, its
 time is that of the costliest, which may be for rare numbers alone (marked +).
-Temporaries below {small:.0%} of the bytes count as equal. A rule whose gradient differs
-from its reference's on purpose is held against that gradient written without a rule."""
+Temporaries below {small:.0%} of the bytes that the automatic gradient moves count as
+equal. A rule whose gradient differs from its reference's on purpose is held against
+that gradient written without a rule."""
 _WORSE = 1.05
 
 

@@ -154,7 +154,7 @@ def test_the_kernels_gradients_are_products_after_the_scan(name):
     program = jax.make_jaxpr(gradient)(params)
     scans = list(_scans(program.jaxpr))
     # of all steps for each kind of platform, or of parts with one of their steps
-    lengths = [2, 8, 16] if name != "rnn" else [16]
+    lengths = [2, 8, 16]
     assert sorted(scan.params["length"] for scan in scans) == sorted(lengths * 2)
     for scan in scans:
         if scan.params["length"] == 8:

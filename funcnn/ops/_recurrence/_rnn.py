@@ -17,6 +17,7 @@ from funcnn.ops._recurrence._sequences import (
     recurrent_arguments,
     recurrent_cases,
     scan_back,
+    scan_products,
     scan_steps,
     steps_of,
     time_first,
@@ -86,8 +87,8 @@ def _forward(x, kernel, recurrent_kernel, bias, h, mask, reverse):
         a = a + product(carry[0], recurrent) + b
         return (jnp.tanh(a),), a
 
-    inputs = product(steps_of(x, mask), kernel)
-    (last,), ((y,), a) = scan_steps(step, (wide(h),), inputs, mask, reverse)
+    carry = (wide(h),)
+    (last,), ((y,), a) = scan_products(step, carry, x, kernel, mask, reverse)
     y = time_first(y).astype(x.dtype)
     held = None if mask is None else y  # else tanh(a), which is made again
     saved = x, kernel, recurrent_kernel, presence(bias), h, mask, held, a

@@ -144,9 +144,9 @@ def scan_products(
 ) -> tuple[Carry, tuple[Carry, Any]]:
     """`scan_steps` over the products of x (batch, time, n) with the kernel.
 
-    On CPU each step makes its own where x is no wider than the state, and else one
-    product before all steps makes them. Elsewhere one for each part of the time does,
-    as many rows as it takes, and they are never all in memory.
+    On CPU each step makes its own if there are gates and x is no wider than the state;
+    else one product before all steps makes them. Elsewhere one for each part of the
+    time does, so that they are never all in memory.
     """
 
     def by_steps(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
@@ -167,7 +167,7 @@ def scan_products(
 
     x = steps_of(x, mask)
     narrow = x.shape[-1] <= carry[0].shape[-1]
-    on_cpu = by_steps if narrow else at_once
+    on_cpu = by_steps if narrow and _has_gates(kernel, carry) else at_once
     return lax.platform_dependent(x, kernel, carry, cpu=on_cpu, default=by_parts)
 
 
@@ -220,14 +220,15 @@ def scan_back(
 
     steps = (_columns(mask), time_first(wide(g)), saved)
     arrays = steps, wide(steps_of(x, mask)), beside
-    # of a single gate they take no more memory than what the steps have kept
-    if kernel.shape[-1] == carry[0].shape[-1]:
-        carry, dx, (dkernel, total) = part(carry, arrays)
-    else:
-        carry, dx, (dkernel, total) = lax.platform_dependent(
-            carry, arrays, cpu=part, default=by_parts
-        )
+    ways = {"cpu": part, "default": by_parts}
+    if not _has_gates(kernel, carry):  # a GPU has a place for them
+        ways = {"tpu": by_parts, "default": part}
+    carry, dx, (dkernel, total) = lax.platform_dependent(carry, arrays, **ways)
     return carry, without_padding(time_first(dx), mask), dkernel, total
+
+
+def _has_gates(kernel, carry):
+    return kernel.shape[-1] > carry[0].shape[-1]
 
 
 def _scan_parts(f, carry, arrays, reverse):
