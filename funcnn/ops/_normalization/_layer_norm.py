@@ -8,7 +8,7 @@ from funcnn.ops._arguments import apart, floats, leading_axes, wide
 from funcnn.ops._normalization._statistics import (
     check_features,
     mean_and_variance,
-    mean_product,
+    mean_products,
 )
 from funcnn.rules import rule
 
@@ -56,7 +56,8 @@ def _backward(eps, saved, g):
     x, scale, mean, r = saved
     h, g, scale = (wide(x) - mean) * r, wide(g), wide(scale)
     gh = g * h
-    dx = r * (g * scale - mean_product(g, scale) - h * mean_product(gh, scale))
+    mean_u, mean_uh = mean_products(scale, g, gh)
+    dx = r * (g * scale - mean_u - h * mean_uh)
     return dx, gh.sum(leading_axes(g)), g.sum(leading_axes(g))
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from funcnn.ops._arguments import apart, floats, leading_axes, same_shape, wide
-from funcnn.ops._normalization._statistics import check_features, mean_product
+from funcnn.ops._normalization._statistics import check_features, mean_products
 from funcnn.rules import rule
 
 
@@ -74,7 +74,8 @@ def _backward(eps, saved, g):
     x, scale, r = saved
     h, g, scale = wide(x) * r, wide(g), wide(scale)
     gh = g * h
-    dx = r * (g * scale - h * mean_product(gh, scale))
+    (mean_uh,) = mean_products(scale, gh)
+    dx = r * (g * scale - h * mean_uh)
     return dx, gh.sum(leading_axes(g))
 
 

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import wide
@@ -37,13 +38,21 @@ def check_features(op: str, x: jax.Array, **parameters: jax.Array) -> None:
             )
 
 
-def mean_product(x: jax.Array, scale: jax.Array) -> jax.Array:
-    """The mean of x scale over the last axis, which stays with size 1.
+def mean_products(scale: jax.Array, *arrays: jax.Array) -> list[jax.Array]:
+    """The means of scale x over the last axis, which stays with size 1.
 
-    As a matrix product, for in a sum XLA on CPU would write scale out for each row.
-    By two equal columns: for one it compiles a loop of its own, for two it has a
+    As matrix products, for in a sum XLA on CPU would write scale out for each row.
+    There by two equal columns: for one it compiles a loop of its own, for two it has a
     library, and forty layers compile in half the time.
     """
-    columns = jnp.stack([scale, scale], axis=1)
-    product = jnp.matmul(x, columns, precision="highest")
-    return product[..., :1] / len(scale)
+
+    def by_columns(columns, *arrays):
+        return [jnp.matmul(x, columns, precision="highest")[..., :1] for x in arrays]
+
+    products = lax.platform_dependent(
+        scale,
+        *arrays,
+        cpu=lambda scale, *arrays: by_columns(jnp.stack([scale, scale], 1), *arrays),
+        default=lambda scale, *arrays: by_columns(scale[:, None], *arrays),
+    )
+    return [product / len(scale) for product in products]
