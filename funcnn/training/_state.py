@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 
 from funcnn.parallel._placing import shardings_like
 
-_DRAWN_SLOWLY = 2**22  # parameters; drawn in half a second without optimization
+_DRAWN_SLOWLY = 2**22  # parameters, whose drawing is worth optimizing
 
 
 class TrainState(NamedTuple):
@@ -118,8 +118,8 @@ def check_needs_mesh(mesh: Mesh | None, partition: Any) -> None:
 def _options_of_once(params: Any) -> dict[str, Any]:
     """For the compiler of what makes parameters, once.
 
-    Of an ordinary net it takes longer to optimize the drawing of random numbers, which
-    takes milliseconds, than to compile the training step.
+    Of an ordinary net it takes far longer to optimize the drawing of random numbers
+    than to draw them.
     """
     many = sum(leaf.size for leaf in jax.tree.leaves(params)) > _DRAWN_SLOWLY
     if many or jax.default_backend() != "cpu":

@@ -43,7 +43,7 @@ def mean_products(scale: jax.Array, *arrays: jax.Array) -> list[jax.Array]:
 
     As matrix products, for in a sum XLA on CPU would write scale out for each row.
     There by two equal columns: for one it compiles a loop of its own, for two it has a
-    library, and forty layers compile in half the time.
+    library.
     """
 
     def by_columns(columns, *arrays):
