@@ -23,7 +23,7 @@ from funcnn.ops._arguments import wide
 
 Band = tuple[int | None, int | None]
 _ROWS = 128, 256  # of a block, at most: enough for fast products, and for a cache
-_SCORES = 2**15, 2**19  # how many at once are worth the calls: of a head, and of all
+_SCORES = 2**15, 2**18  # how many at once are worth the calls: of a head, and of all
 _GROUPS = 8  # of blocks that see equally many keys
 
 
@@ -59,16 +59,14 @@ def in_band(query: jax.Array, key: jax.Array, band: Band) -> jax.Array | None:
 def sizes_at_once(lengths: tuple[int, int], group: int, heads: int) -> tuple[int, int]:
     """How many queries a block has, and how many heads of keys go together.
 
-    Blocks are of one size but for rounding, so that little is computed in vain. Where
-    the queries of a head need more than one, heads go one by one; a block has more
-    queries where there are few keys.
+    Blocks are of one size but for rounding, so that little is computed in vain; a
+    block has more queries where there are few keys.
     """
     queries, keys = lengths
     most = max(min(_ROWS[1], max(_ROWS[0], queries // 2)), _SCORES[0] // max(1, keys))
     blocks = max(1, -(-queries // max(1, most // group)))
     rows = max(1, -(-queries // blocks))
-    together = 1 if blocks > 1 else _SCORES[1] // max(1, rows * group * keys)
-    return rows, divisor(heads, together)
+    return rows, divisor(heads, _SCORES[1] // max(1, rows * group * keys))
 
 
 def divisor(number: int, most: int) -> int:
