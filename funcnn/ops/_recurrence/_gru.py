@@ -20,6 +20,7 @@ from funcnn.ops._recurrence._sequences import (
     scan_steps,
     steps_of,
     time_first,
+    transposed_before,
     with_leading,
 )
 from funcnn.ops._recurrence._slopes import logistic_slope, tanh_slope
@@ -114,7 +115,7 @@ def _forward(x, kernel, recurrent_kernel, bias, recurrent_bias, h, mask, reverse
         return ((1 - z) * jnp.tanh(a_n) + z * h,), (h, (a_r, a_z, a_n, m))
 
     carry = (wide(h),)
-    (last,), ((y,), steps) = scan_products(step, carry, x, kernel, mask, reverse)
+    (last,), ((y,), steps) = scan_products(step, carry, x, kernel, None, mask, reverse)
     y = time_first(y).astype(x.dtype)
     biases = presence(bias), presence(recurrent_bias)
     saved = x, kernel, recurrent_kernel, biases, mask, steps
@@ -124,7 +125,7 @@ def _forward(x, kernel, recurrent_kernel, bias, recurrent_bias, h, mask, reverse
 def _backward(reverse, saved, cotangents):
     x, kernel, recurrent_kernel, (b, b_m), mask, steps = saved
     g, last = cotangents
-    recurrent = wide(recurrent_kernel)
+    turned = transposed_before(wide(recurrent_kernel))
 
     def step(carry, now):
         (dh,), (h, (a_r, a_z, a_n, m)) = carry, now
@@ -133,7 +134,7 @@ def _backward(reverse, saved, cotangents):
         da_z = dh * (h - jnp.tanh(a_n)) * logistic_slope(a_z)
         dm = da_n * lax.logistic(a_r)
         dh = dh * lax.logistic(a_z)
-        dh += product(jnp.concatenate([da_r, da_z, dm], axis=-1), recurrent.T)
+        dh += product(jnp.concatenate([da_r, da_z, dm], axis=-1), turned)
         return (dh,), jnp.concatenate([da_r, da_z, da_n], axis=-1)
 
     def sums(da, beside):

@@ -22,6 +22,7 @@ from funcnn.ops._recurrence._sequences import (
     scan_steps,
     steps_of,
     time_first,
+    transposed_before,
     with_leading,
 )
 from funcnn.ops._recurrence._slopes import logistic_slope, tanh_slope
@@ -100,8 +101,8 @@ def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
     recurrent, b = wide(recurrent_kernel), 0 if bias is None else wide(bias)
 
     def step(carry, a):
-        h, c_before = carry
-        a = a + product(h, recurrent) + b
+        _, c_before = carry
+        a = a + b
         # The logistic function of all of a, and not of three quarters: on CPU the
         # slices would keep it, and the read of the step, from being vectorized.
         i, f, _, o = jnp.split(lax.logistic(a), 4, axis=-1)
@@ -109,7 +110,9 @@ def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
         return (o * jnp.tanh(c), c), (a, c_before)
 
     carry = wide(h), wide(c)
-    last, ((y, _), steps) = scan_products(step, carry, x, kernel, mask, reverse)
+    last, ((y, _), steps) = scan_products(
+        step, carry, x, kernel, recurrent, mask, reverse
+    )
     y = time_first(y).astype(x.dtype)
     saved = (x, kernel, recurrent_kernel, presence(bias), h, mask, y, steps)
     return (y, *(last.astype(x.dtype) for last in last)), saved
@@ -118,9 +121,9 @@ def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
 def _backward(reverse, saved, cotangents):
     x, kernel, recurrent_kernel, bias, h, mask, y, steps = saved
     g, *last = cotangents
-    recurrent = wide(recurrent_kernel)
+    turned = transposed_before(wide(recurrent_kernel))
     # tanh'(a) = 4 s'(2a): the slopes of all gates are r^2 s'(r a), r = 2 for a_g
-    rate = jnp.repeat(jnp.array([1, 1, 2, 1], recurrent.dtype), len(recurrent))
+    rate = jnp.repeat(jnp.array([1, 1, 2, 1], g.dtype), len(recurrent_kernel))
 
     def step(carry, now):
         (dh, dc), (a, c_before) = carry, now
@@ -131,7 +134,7 @@ def _backward(reverse, saved, cotangents):
         parts = [dc * tanh_g, dc * c_before, dc * i, dh * jnp.tanh(c)]
         # All slopes together, so that XLA on CPU keeps the product below one product.
         da = jnp.concatenate(parts, axis=-1) * rate**2 * logistic_slope(rate * a)
-        return (product(da, recurrent.T), dc * f), da
+        return (product(da, turned), dc * f), da
 
     def sums(da, h_before):
         return kernel_cotangent(h_before, da), bias_cotangent(bias, da)

@@ -21,6 +21,7 @@ from funcnn.ops._recurrence._sequences import (
     scan_steps,
     steps_of,
     time_first,
+    transposed_before,
     with_leading,
 )
 from funcnn.ops._recurrence._slopes import tanh_slope
@@ -84,11 +85,11 @@ def _forward(x, kernel, recurrent_kernel, bias, h, mask, reverse):
     recurrent, b = wide(recurrent_kernel), 0 if bias is None else wide(bias)
 
     def step(carry, a):
-        a = a + product(carry[0], recurrent) + b
+        a = a + b
         return (jnp.tanh(a),), a
 
     carry = (wide(h),)
-    (last,), ((y,), a) = scan_products(step, carry, x, kernel, mask, reverse)
+    (last,), ((y,), a) = scan_products(step, carry, x, kernel, recurrent, mask, reverse)
     y = time_first(y).astype(x.dtype)
     held = None if mask is None else y  # else tanh(a), which is made again
     saved = x, kernel, recurrent_kernel, presence(bias), h, mask, held, a
@@ -99,11 +100,11 @@ def _backward(reverse, saved, cotangents):
     x, kernel, recurrent_kernel, bias, h, mask, held, a = saved
     g, last = cotangents
     y = jnp.tanh(a) if held is None else time_first(held)
-    recurrent = wide(recurrent_kernel)
+    turned = transposed_before(wide(recurrent_kernel))
 
     def step(carry, a):
         da = carry[0] * tanh_slope(a)
-        return (product(da, recurrent.T),), da
+        return (product(da, turned),), da
 
     def sums(da, h_before):
         return kernel_cotangent(h_before, da), bias_cotangent(bias, da)

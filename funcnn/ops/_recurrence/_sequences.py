@@ -139,29 +139,40 @@ def scan_products(
     carry: Carry,
     x: jax.Array,
     kernel: jax.Array,
+    recurrent: jax.Array | None,
     mask: jax.Array | None,
     reverse: bool,
 ) -> tuple[Carry, tuple[Carry, Any]]:
     """`scan_steps` over the products of x (batch, time, n) with the kernel.
 
-    On CPU each step makes its own if there are gates and x is no wider than the state;
-    else one product before all steps makes them. Elsewhere one for each part of the
-    time does, so that they are never all in memory.
+    Where `recurrent` is given, that of the carry's first entry, h, is added to each.
+
+    On CPU each step makes its own if there are gates and x is no wider than the state,
+    one of x and h side by side where both are multiplied; else one product before all
+    steps makes those of x. Elsewhere one for each part of the time does, so that they
+    are never all in memory.
     """
 
     def by_steps(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
+        kernels = [kernel] if recurrent is None else [kernel, recurrent]
+        both = jnp.concatenate(kernels)
+
         def own(carry: Carry, x: jax.Array) -> tuple[Carry, Any]:
-            return step(carry, product(x, kernel))
+            factors = [x, carry[0]][: len(kernels)]
+            return step(carry, product(jnp.concatenate(factors, -1), both))
 
         return scan_steps(own, carry, x, mask, reverse)
 
+    def complete(carry: Carry, a: jax.Array) -> tuple[Carry, Any]:
+        return step(carry, a if recurrent is None else a + product(carry[0], recurrent))
+
     def at_once(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
-        return scan_steps(step, carry, product(x, kernel), mask, reverse)
+        return scan_steps(complete, carry, product(x, kernel), mask, reverse)
 
     def by_parts(x: jax.Array, kernel: jax.Array, carry: Carry) -> Any:
         def part(carry: Carry, now: Any) -> tuple[Carry, Any]:
             valid, x = now
-            return _scan_steps(step, carry, (valid, product(x, kernel)), reverse)
+            return _scan_steps(complete, carry, (valid, product(x, kernel)), reverse)
 
         return _scan_parts(part, carry, (_columns(mask), x), reverse)
 
@@ -225,6 +236,16 @@ def scan_back(
         ways = {"tpu": by_parts, "default": part}
     carry, dx, (dkernel, total) = lax.platform_dependent(carry, arrays, **ways)
     return carry, without_padding(time_first(dx), mask), dkernel, total
+
+
+def transposed_before(kernel: jax.Array) -> jax.Array:
+    """The transpose of what each step multiplies with.
+
+    On CPU it is written before the loop: a product that transposes takes longer.
+    """
+    return lax.platform_dependent(
+        kernel, cpu=lambda a: lax.optimization_barrier(a.T), default=jnp.transpose
+    )
 
 
 def _has_gates(kernel, carry):
