@@ -1,6 +1,7 @@
 """The end of `funcnn train`: what is saved and shown of a run, however it ended."""
 
 import signal
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import typer
@@ -10,6 +11,7 @@ from funcnn.cli._after import compare_in_float64, find_mistakes
 from funcnn.cli._distributed import alone, together
 from funcnn.cli._run_folder import RunFolder
 from funcnn.data import Dataset
+from funcnn.gradients import Report
 from funcnn.parallel._processes import is_first
 from funcnn.training import History, LossFunction, TrainState, save_weights
 
@@ -35,23 +37,21 @@ def end(
     # who sent SIGTERM will not wait for long
     if is_first() and history.signal != signal.SIGTERM:
         state = alone(state)
-        _show(folder, history, net, state, dataset)
-        if not history.interrupted:
-            _compare(folder, history, state, dataset, loss_fn)
+        with ThreadPoolExecutor(1) as beside:  # XLA compiles while pictures are drawn
+            report = None
+            if not history.interrupted:
+                report = beside.submit(compare_in_float64, loss_fn, state, dataset.test)
+            _show(folder, history, net, state, dataset)
+        if report is not None:
+            _say(folder, history, report)
     if history.interrupted:
         together("end of an interrupted run")
         raise typer.Exit(128 + history.signal)
 
 
-def _compare(
-    folder: RunFolder,
-    history: History,
-    state: TrainState,
-    dataset: Dataset,
-    loss_fn: LossFunction,
-) -> None:
+def _say(folder: RunFolder, history: History, compared: Future[Report]) -> None:
     """The gradients of the net that was learned, and its figures."""
-    report = compare_in_float64(loss_fn, state, dataset.test)
+    report = compared.result()
     typer.echo(f"\n{report}")
     worst = max(row.relative_error for row in report.rows)
     typer.echo(f"largest difference: {worst:.1e} of a leaf's largest entry")

@@ -1,6 +1,9 @@
 """`funcnn train`: learn to classify images, and see what the gradients are worth."""
 
+import contextlib
+import importlib
 import platform
+import threading
 import types
 from pathlib import Path
 from typing import Annotated, Any
@@ -189,6 +192,7 @@ def _train(options: Any) -> None:
     typer.echo(f"{len(images):,} training and {len(dataset.test[0]):,} test images")
     typer.echo(f"\n{funcnn.summary(net, example)}\n")
     folder = _run_folder(options, net, dataset)
+    _import_beside("matplotlib.backends.backend_agg")
 
     loss_fn = supervised(net, funcnn.softmax_cross_entropy, {"accuracy": accuracy})
     automatic = options.gradients == Gradients.AUTOMATIC
@@ -212,6 +216,16 @@ def _train(options: Any) -> None:
             mesh=mesh,
         )
     end(folder, history, net, state, dataset, loss_fn)
+
+
+def _import_beside(module: str) -> None:
+    """Begins to import what the end needs, while XLA compiles the step."""
+
+    def load() -> None:
+        with contextlib.suppress(ImportError):  # the end will say so
+            importlib.import_module(module)
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def _run_folder(options: Any, net: Any, dataset: Dataset) -> RunFolder:
