@@ -253,8 +253,8 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, z, g):
         e = jnp.exp(s - m[i])
         ds = _slopes(e, own_z, jnp.einsum("qv,kv->qk", own_g, own_v))
         dq = jnp.einsum("qk,kh->qh", ds, own_k) / own_z
-        dk = _add(dk, jnp.einsum("qh,qk->hk", own_q / own_z, ds), first)
-        dv = _add(dv, jnp.einsum("qv,qk->vk", own_g / own_z, e), first)
+        dk = _add(dk, _over_queries(own_q / own_z, ds), first)
+        dv = _add(dv, _over_queries(own_g / own_z, e), first)
         if dbias is not None:
             tile = (ds / own_z).reshape(blocks.heads[1], blocks.rows, keys)
             dbias = blocks.add_tile(dbias, tile, i, first)
@@ -270,6 +270,21 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, z, g):
         dq.append(found)
     dk, dv, dbias = carry
     return dbias, (jnp.concatenate(dq), dk, dv)
+
+
+def _over_queries(x, e):
+    """X^T e: (query, h), (query, key) -> (h, key).
+
+    On a CPU x, the smaller one, is transposed before: XLA has a library for products
+    of rows with columns that is faster than the one for others.
+    """
+
+    def of_rows(x, e):
+        return lax.optimization_barrier(x.T) @ e
+
+    return lax.platform_dependent(
+        x, e, cpu=of_rows, default=functools.partial(jnp.einsum, "qh,qk->hk")
+    )
 
 
 def _slopes(e, z, dp):
