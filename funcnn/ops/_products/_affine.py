@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from funcnn.errors import ShapeError
 from funcnn.ops._arguments import check_bias, floats_or_none, leading_axes, wide
@@ -59,6 +60,17 @@ def kernel_cotangent(x: jax.Array, g: jax.Array) -> jax.Array:
     """X^T g, one product over all examples, in the kernel's shape (n, m)."""
     examples = math.prod(x.shape[:-1])
     x, g = (a.reshape(examples, a.shape[-1]) for a in (x, g))
+    if examples >= x.shape[1] >= 2 * g.shape[1]:
+        return lax.platform_dependent(x, g, cpu=_narrow_first, default=_wide_first)
+    return _wide_first(x, g)
+
+
+def _narrow_first(x, g):
+    """X^T g as (g^T x)^T, which is faster on CPU; XLA would turn it back."""
+    return lax.optimization_barrier(product(g.T, x)).T
+
+
+def _wide_first(x, g):
     return product(x.T, g)
 
 
