@@ -162,6 +162,11 @@ def _products() -> Iterator[Row]:
         lambda d: (d.normal(2048, 128), d.weights(128, 512), d.normal(512)),
     )
     yield (
+        "affine narrow",
+        ops.affine,
+        lambda d: (d.normal(2048, 512), d.weights(512, 128), d.normal(128)),
+    )
+    yield (
         "low_rank_affine",
         ops.low_rank_affine,
         lambda d: (
