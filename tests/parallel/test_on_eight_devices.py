@@ -24,7 +24,7 @@ def run(file, marks):
     )
 
 
-@pytest.mark.slow  # two processes beside each other; CI runs them with each commit
+@pytest.mark.slow  # CI runs them with each commit
 @every_file
 def test_quick(file):
     done = run(file, "not slow and not exhaustive and not peers")

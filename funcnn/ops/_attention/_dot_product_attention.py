@@ -18,6 +18,7 @@ from funcnn.ops._attention._blocks import (
     over_entries,
     sizes_at_once,
 )
+from funcnn.ops._products._transposed import transposed_first
 from funcnn.rules import rule
 
 
@@ -64,10 +65,10 @@ def dot_product_attention(
     w_i / z_i + c_i, would save both and cost digits.) What divides by z is done to the
     rows of q and g and to dq, which are fewer numbers than E.
     Blocks. A block of queries has all its scores at once, forward and backward, which
-    takes two products and five; blocks come one after another, and on a CPU heads too,
-    so that scores stay in its cache. Keys out of reach by `causal` and `window` are
-    left out; where reach has one side, blocks are in up to eight groups, each with the
-    keys that one of its blocks needs. `mask` is not looked into for that.
+    takes two products and five; blocks come one after another, and on a CPU few heads
+    at once, so that scores stay in its cache. Keys out of reach by `causal` and
+    `window` are left out; where reach has one side, blocks are in up to eight groups,
+    each with the keys that one of its blocks needs. `mask` is not looked into for that.
     Saved: query, key, value, bias, mask, and m and z in float32 or wider.
     Kinks: none. A query that sees nothing gives 0, and takes and gives no gradient;
     a score of -inf by the bias counts as not seen.
@@ -253,8 +254,8 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, z, g):
         e = jnp.exp(s - m[i])
         ds = _slopes(e, own_z, jnp.einsum("qv,kv->qk", own_g, own_v))
         dq = jnp.einsum("qk,kh->qh", ds, own_k) / own_z
-        dk = _add(dk, _over_queries(own_q / own_z, ds), first)
-        dv = _add(dv, _over_queries(own_g / own_z, e), first)
+        dk = _add(dk, transposed_first(own_q / own_z) @ ds, first)
+        dv = _add(dv, transposed_first(own_g / own_z) @ e, first)
         if dbias is not None:
             tile = (ds / own_z).reshape(blocks.heads[1], blocks.rows, keys)
             dbias = blocks.add_tile(dbias, tile, i, first)
@@ -270,21 +271,6 @@ def _backward_of_head(blocks, seen_from, places, q, k, v, m, z, g):
         dq.append(found)
     dk, dv, dbias = carry
     return dbias, (jnp.concatenate(dq), dk, dv)
-
-
-def _over_queries(x, e):
-    """X^T e: (query, h), (query, key) -> (h, key).
-
-    On a CPU x, the smaller one, is transposed before: XLA has a library for products
-    of rows with columns that is faster than the one for others.
-    """
-
-    def of_rows(x, e):
-        return lax.optimization_barrier(x.T) @ e
-
-    return lax.platform_dependent(
-        x, e, cpu=of_rows, default=functools.partial(jnp.einsum, "qh,qk->hk")
-    )
 
 
 def _slopes(e, z, dp):
@@ -323,7 +309,8 @@ def _cases(normal):
     third = jnp.arange(4 * 5).reshape(1, 1, 4, 5) % 3 > 0
     some = jnp.arange(7).reshape(1, 1, 7, 1) != 1  # one query sees nothing
     all_keys = (None, None)
-    yield *of(1, 5, 5, 2, 2, 1, 2), None, None, 0.7, (None, 0), (2, 1)
+    # two of four heads at once, in three blocks
+    yield *of(2, 5, 5, 2, 1, 1, 2), None, None, 0.7, (None, 0), (2, 2)
     yield *of(1, 4, 5, 1, 2, 1, 2), normal(1, 2, 4, 5), third, 0.4, all_keys, (3, 1)
     # nor does the last query see anything
     yield *of(2, 7, 4, 1, 1, 1, 2), normal(1, 1, 1, 4), some, -0.5, (1, 2), (3, 1)

@@ -13,6 +13,7 @@ from funcnn.ops._products._affine import (
     presence,
     product,
 )
+from funcnn.ops._products._transposed import transposed_first
 from funcnn.ops._recurrence._sequences import (
     recurrent_arguments,
     scan_back,
@@ -20,7 +21,6 @@ from funcnn.ops._recurrence._sequences import (
     scan_steps,
     steps_of,
     time_first,
-    transposed_before,
     with_leading,
 )
 from funcnn.ops._recurrence._slopes import logistic_slope, tanh_slope
@@ -125,7 +125,7 @@ def _forward(x, kernel, recurrent_kernel, bias, recurrent_bias, h, mask, reverse
 def _backward(reverse, saved, cotangents):
     x, kernel, recurrent_kernel, (b, b_m), mask, steps = saved
     g, last = cotangents
-    turned = transposed_before(wide(recurrent_kernel))
+    turned = transposed_first(wide(recurrent_kernel))
 
     def step(carry, now):
         (dh,), (h, (a_r, a_z, a_n, m)) = carry, now

@@ -13,6 +13,7 @@ from funcnn.ops._products._affine import (
     presence,
     product,
 )
+from funcnn.ops._products._transposed import transposed_first
 from funcnn.ops._recurrence._sequences import (
     before,
     recurrent_arguments,
@@ -22,7 +23,6 @@ from funcnn.ops._recurrence._sequences import (
     scan_steps,
     steps_of,
     time_first,
-    transposed_before,
     with_leading,
 )
 from funcnn.ops._recurrence._slopes import logistic_slope, tanh_slope
@@ -121,7 +121,7 @@ def _forward(x, kernel, recurrent_kernel, bias, h, c, mask, reverse):
 def _backward(reverse, saved, cotangents):
     x, kernel, recurrent_kernel, bias, h, mask, y, steps = saved
     g, *last = cotangents
-    turned = transposed_before(wide(recurrent_kernel))
+    turned = transposed_first(wide(recurrent_kernel))
     # tanh'(a) = 4 s'(2a): the slopes of all gates are r^2 s'(r a), r = 2 for a_g
     rate = jnp.repeat(jnp.array([1, 1, 2, 1], g.dtype), len(recurrent_kernel))
 

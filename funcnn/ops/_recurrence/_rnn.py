@@ -12,6 +12,7 @@ from funcnn.ops._products._affine import (
     presence,
     product,
 )
+from funcnn.ops._products._transposed import transposed_first
 from funcnn.ops._recurrence._sequences import (
     before,
     recurrent_arguments,
@@ -21,7 +22,6 @@ from funcnn.ops._recurrence._sequences import (
     scan_steps,
     steps_of,
     time_first,
-    transposed_before,
     with_leading,
 )
 from funcnn.ops._recurrence._slopes import tanh_slope
@@ -100,7 +100,7 @@ def _backward(reverse, saved, cotangents):
     x, kernel, recurrent_kernel, bias, h, mask, held, a = saved
     g, last = cotangents
     y = jnp.tanh(a) if held is None else time_first(held)
-    turned = transposed_before(wide(recurrent_kernel))
+    turned = transposed_first(wide(recurrent_kernel))
 
     def step(carry, a):
         da = carry[0] * tanh_slope(a)

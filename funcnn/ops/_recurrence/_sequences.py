@@ -238,16 +238,6 @@ def scan_back(
     return carry, without_padding(time_first(dx), mask), dkernel, total
 
 
-def transposed_before(kernel: jax.Array) -> jax.Array:
-    """The transpose of what each step multiplies with.
-
-    On CPU it is written before the loop: a product that transposes takes longer.
-    """
-    return lax.platform_dependent(
-        kernel, cpu=lambda a: lax.optimization_barrier(a.T), default=jnp.transpose
-    )
-
-
 def _has_gates(kernel, carry):
     return kernel.shape[-1] > carry[0].shape[-1]
 
